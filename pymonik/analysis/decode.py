@@ -97,7 +97,7 @@ class Reader:
         return Target(
             slots=plain.number(target["slots"], least=1, most=_CALLS),
             chunk_size=None if chunk is None else plain.number(chunk, least=1, most=_CALLS),
-            known={
+            durations={
                 plain.text(name): plain.positive(time) for name, time in target["known"].items()
             },
             isolates_delegating=plain.flag(target.get("isolates_delegating", False)),
@@ -130,12 +130,12 @@ class Reader:
         if n is not None:
             plain.number(n, most=_CALLS)
         args = tuple([self._argument(given, n) for given in plain.items(entry["args"])])
-        place = entry.get("place")
-        if place is not None:
-            plain.number(place, most=None)
+        spawn_key = entry.get("place")
+        if spawn_key is not None:
+            plain.number(spawn_key, most=None)
         spec = self.specs[plain.number(entry["spec"], most=SLOTS)]
         liveness = ALWAYS if plain.flag(entry["wanted"]) else None
-        return Call(liveness, spec, args, n, site, 0, label, place)
+        return Call(liveness, spec, args, n, site, 0, label, spawn_key)
 
     def _external(self, entry: dict[str, Any]) -> External:
         """Return a value of another program, which no file holds: it is nowhere, and pending."""

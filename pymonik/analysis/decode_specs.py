@@ -59,7 +59,7 @@ class SpecReader:
             plain.flag(entry["context"]),
             self._environment(entry),
             self._snapshot(entry.get("modules")),
-            root=bytes.fromhex(plain.text(entry.get("root", ""))),
+            root_seed=bytes.fromhex(plain.text(entry.get("root", ""))),
         )
 
     def _options(self, entry: dict[str, Any]) -> TaskOptions:

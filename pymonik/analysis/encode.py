@@ -68,7 +68,7 @@ class Writer:
             "target": {
                 "slots": source.target.slots,
                 "chunk_size": source.target.chunk_size,
-                "known": dict(source.target.known),
+                "known": dict(source.target.durations),
                 "isolates_delegating": source.target.isolates_delegating,
                 "grain": source.target.grain,
             },
@@ -88,8 +88,8 @@ class Writer:
     def _digest(self, content: Content, slots: int) -> str:
         if not self.is_brief:
             return content_digest(content, slots)
-        travels = content.has_definitions or holds_code(content.data)
-        return "" if travels else content.digest.hex()
+        has_code = content.has_definitions or holds_code(content.data)
+        return "" if has_code else content.digest.hex()
 
     def _append(self, node: Any) -> int:
         entry = self._node(node)
@@ -109,7 +109,7 @@ class Writer:
             "site": node.where,
             "wanted": node.wanted,
             "label": node.label,
-            "place": node.place,
+            "place": node.spawn_key,
         }
 
     def _spec(self, spec: CallSpec) -> int:
@@ -132,7 +132,7 @@ class Writer:
                     "retry_on": names_of(spec.options.retry_on),
                     "environment": environment and self._environment(environment),
                     "folder": self._folder(environment),
-                    "root": spec.root.hex(),
+                    "root": spec.root_seed.hex(),
                     "modules": None if modules is None else self._content(modules),
                 }
             )

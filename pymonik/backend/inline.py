@@ -31,12 +31,12 @@ from pymonik.runtime.host.events import (
     CallbacksMade,
     ElementsReported,
     Event,
-    PieceEnded,
     RoundOver,
+    SliceEnded,
     UnitCancelled,
     UnitsAdded,
 )
-from pymonik.runtime.host.instructions import CallBack, GivePieces
+from pymonik.runtime.host.instructions import CallBack, GiveSlices
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.messages import plan_of
 from pymonik.runtime.host.scheduler import Scheduler
@@ -151,14 +151,14 @@ class InlineBackend:
             for instruction in self._scheduler.handle(event):
                 if type(instruction) is CallBack:
                     self._due.append(instruction.callback)
-                elif type(instruction) is GivePieces:
+                elif type(instruction) is GiveSlices:
                     pieces += instruction.pieces
         return pieces
 
     def _run(self, piece: UnitSlice) -> None:
         unit = piece.running.unit
         inputs = [source.columns if type(source) is Outputs else source for source in unit.inputs]
-        job = Assignment(Program.load(unit.payload), inputs, piece.start, piece.stop)
+        assignment = Assignment(Program.load(unit.payload), inputs, piece.start, piece.stop)
         restore = Restorer(watch=False)
         restore.expect(variables_of(unit))
         running.STATE.environment = unit.environment
@@ -173,7 +173,7 @@ class InlineBackend:
         )
         around = moved(self._surroundings, unit, restore, hosting.contexts)
         with at_home(unit.modules), as_captured(), served(), outside_event_loop(), around:
-            self._report(unit, run(job, hosting))
+            self._report(unit, run(assignment, hosting))
         restore.expect({})
         running.CHANGES.clear()
         self._call_back()
@@ -186,7 +186,7 @@ class InlineBackend:
                 seconds = time.perf_counter() - began
                 plan = plan_of(self._subtasks.wire_plan())
                 with self._changed:
-                    self._tell(PieceEnded(*args, seconds, plan))
+                    self._tell(SliceEnded(*args, seconds, plan))
             else:
                 with self._changed:
                     self._tell(ElementsReported(*args))

@@ -39,8 +39,8 @@ class SessionObjects(Observer):
             self._outputs[name] = outputs
         return value_id(name, outputs, output, place)
 
-    def store(self, content: Content, again: bool = False) -> str:
-        """Keep a content; return its id. Nothing travels, so that `again` makes no difference."""
+    def store(self, content: Content, resend: bool = False) -> str:
+        """Keep a content; return its id. Nothing travels, so that `resend` makes no difference."""
         name = f"{self.session_id}-{content.digest.hex()}"
         self._contents[name] = content
         self._seen.add(content)

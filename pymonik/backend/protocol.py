@@ -96,8 +96,8 @@ class StoresObjects(Protocol):
     def located(self, result_id: str) -> ValueLocation | None:
         """Return where a value is by its id, whichever program made it; None without such an id."""
 
-    def store(self, content: Content, again: bool = False) -> str:
-        """Store an object now, unless it is stored and not to be sent `again`; return its id."""
+    def store(self, content: Content, resend: bool = False) -> str:
+        """Store an object now, unless it is stored and not to be sent `resend`; return its id."""
 
     def holds(self, content: Content) -> bool:
         """Return whether an earlier submission has stored a content, so that it travels no more."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymonik.cache.keys import Keys
-from pymonik.cache.splice import Place, SplicedGraph, is_cached
+from pymonik.cache.splice import NodeOutput, SplicedGraph, is_cached
 from pymonik.cache.store import ValueStore
 from pymonik.capture.definitions.versions import are_here
 from pymonik.graph.ir import Call, Graph, Put
@@ -42,8 +42,8 @@ class CacheLookup:
         self.store = store
         self._elsewhere = elsewhere
         self._keys = Keys()
-        self._made: dict[str, tuple[Place, Any]] = {}
-        self._open: list[tuple[str, Place, Any, dict[str, Any]]] = []
+        self._made: dict[str, tuple[NodeOutput, Any]] = {}
+        self._open: list[tuple[str, NodeOutput, Any, dict[str, Any]]] = []
         self._last = 0.0
         # Guards `_open`: every thread whose wait has ended keeps what has come.
         self._lock = fork_safe(threading.Lock())
@@ -55,7 +55,7 @@ class CacheLookup:
         self._look_elsewhere(graph)
         return SplicedGraph(self, graph)
 
-    def find(self, key: str) -> Place | None:
+    def find(self, key: str) -> NodeOutput | None:
         """Return where the value of a key is, if it is known."""
         made = self._made.get(key)
         if made is not None:

@@ -18,7 +18,7 @@ from pymonik.graph.verbs import Replacement, same, substitute
 from pymonik.graph.visitors import NodeRun
 from pymonik.values.location import ScatteredLocation
 
-Place = tuple[Any, int]
+NodeOutput = tuple[Any, int]
 
 
 class KeySource(Protocol):
@@ -27,7 +27,7 @@ class KeySource(Protocol):
     def keys_of(self, node: Call) -> list[str | None]:
         """Return the keys of a node."""
 
-    def find(self, key: str) -> Place | None:
+    def find(self, key: str) -> NodeOutput | None:
         """Return where the value of a key is, if it is known."""
 
 
@@ -36,11 +36,11 @@ class SplicedGraph:
 
     def __init__(self, source: KeySource, graph: Graph) -> None:
         self._known = source
-        self._parts: dict[int, list[Place]] = {}
-        self._spliced: list[tuple[Call, list[Place]]] = []
-        self._shared: list[Place] = []
+        self._parts: dict[int, list[NodeOutput]] = {}
+        self._spliced: list[tuple[Call, list[NodeOutput]]] = []
+        self._shared: list[NodeOutput] = []
         self._aliases = dict(graph.aliases)
-        self.misses: list[tuple[str, Place, Any]] = []
+        self.misses: list[tuple[str, NodeOutput, Any]] = []
         self.hits = 0
         nodes: list[Any] = []
         for node in graph.nodes:
@@ -63,7 +63,7 @@ class SplicedGraph:
             location.reclaim(place)
 
     @property
-    def kept(self) -> tuple[tuple[str, Place], ...]:
+    def reusable(self) -> tuple[tuple[str, NodeOutput], ...]:
         """The keys of what is computed now, and where the values will be."""
         return tuple((key, place) for key, place, _ in self.misses)
 
@@ -82,7 +82,7 @@ class SplicedGraph:
             place for place in cached if place and isinstance(place[0], (Call, External))
         ]
         left: list[Call] = []
-        parts: list[Place] = []
+        parts: list[NodeOutput] = []
         for index, place in enumerate(cached):
             if place is None:
                 liveness = _kept_alive(node)
@@ -122,7 +122,7 @@ class _Reused(Replacement):
 
     __slots__ = ("_parts",)
 
-    def __init__(self, parts: Mapping[int, Sequence[Place]]) -> None:
+    def __init__(self, parts: Mapping[int, Sequence[NodeOutput]]) -> None:
         self._parts = parts
 
     def output(self, node: Any, index: int) -> Ref | None:

@@ -29,7 +29,7 @@ _FIRST = (
 )  # fmt: skip
 # What members of enumerations may be themselves: `class Color(str, Enum)`.
 _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
-Travels = Callable[[Any], bool]
+IsByValue = Callable[[Any], bool]
 
 
 # What Python keeps of classes, and types no names for.
@@ -71,10 +71,10 @@ def _is_place(kind: type) -> bool:
     return is_field or kind is types.MemberDescriptorType
 
 
-def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, Any]) -> Any:
+def reduce_class(cls: type, identity: str, is_by_value: IsByValue, hints: dict[str, Any]) -> Any:
     """Return how a pickle makes a class: a skeleton, noted under `identity`, then its attributes.
 
-    travels: whether a class goes by value; the hooks of others do run. hints: what its
+    is_by_value: whether a class goes by value; the hooks of others do run. hints: what its
     annotations name.
     """
     name_slots(cls)
@@ -85,9 +85,9 @@ def reduce_class(cls: type, identity: str, travels: Travels, hints: dict[str, An
     if isinstance(cls, abc.ABCMeta):
         registered = [ref() for ref in registry_of(cls)]
     above = type.__dict__["__mro__"].__get__(cls)[1:]
-    quiet = [base for base in above if "__init_subclass__" in vars(base) and travels(base)]
+    quiet = [base for base in above if "__init_subclass__" in vars(base) and is_by_value(base)]
     kinds = type.__dict__["__mro__"].__get__(type(cls))
-    maker = next(kind for kind in kinds if "__new__" in vars(kind) and not travels(kind))
+    maker = next(kind for kind in kinds if "__new__" in vars(kind) and not is_by_value(kind))
     made_of = (identity, type(cls), maker, cls.__name__, cls.__bases__, first, quiet)
     return new_class, made_of, (ClassBegun(), state, registered, hints), None, None, complete_class
 

@@ -156,12 +156,12 @@ def _table() -> DefinitionLookup:
 
 
 def capture_function(
-    function: Callable[..., Any], name: str, interner: Interner, noted: int = 0
+    function: Callable[..., Any], name: str, interner: Interner, digest_below: int = 0
 ) -> Code:
     """Freeze a function with the globals and closure it needs.
 
-    noted: if it has fewer bytes, note what distinguishes it from others, too: objects that it uses
-    may change before the flush.
+    digest_below: if it has fewer bytes, note what distinguishes it from others, too: objects that
+    it uses may change before the flush.
     """
     modules: set[str] = set()
     used: list[Any] = []
@@ -174,7 +174,7 @@ def capture_function(
     if content.size > limit:
         raise CaptureError(f"task {name!r} captures {content.size} bytes, more than {limit}")
     code = Code(function, content, handles_in, sorted(modules), used, containers, plain, met)
-    if content.size < noted:
+    if content.size < digest_below:
         code.whole = _summary()(function)
     return code
 
@@ -195,9 +195,9 @@ def _definers() -> tuple[Callable[[Any], bool], Callable[[Any], object]]:
     from pymonik.system.deferred_signals import Loading
 
     with Loading():
-        from pymonik.capture.definitions.by_value import travels
+        from pymonik.capture.definitions.by_value import is_by_value
         from pymonik.capture.freeze import define_class
-    return travels, define_class
+    return is_by_value, define_class
 
 
 @cache
@@ -215,12 +215,12 @@ def prepare_classes(function: Callable[..., Any]) -> None:
 
     What their methods share with the function is known from then on, and stays shared.
     """
-    travels, define_class = _definers()
+    is_by_value, define_class = _definers()
     for reached in reachable(function):
         space = reached.__globals__
         seen = [space[name] for name in set(global_names(reached.__code__)) if name in space]
         for value in [*seen, *map(cell_value, reached.__closure__ or ())]:
-            if issubclass(type(value), type) and travels(value):
+            if issubclass(type(value), type) and is_by_value(value):
                 try:
                     define_class(value)
                 except Exception:  # reported by the pickler, with the path that leads there

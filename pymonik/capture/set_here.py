@@ -121,7 +121,7 @@ def _names(text: str) -> _Bindings:
     return _of_body(ast.parse(text), {})
 
 
-def _of_body(body: ast.Module | ast.ClassDef, known: dict[str, Any]) -> _Bindings:
+def _of_body(body: ast.Module | ast.ClassDef, constants: dict[str, Any]) -> _Bindings:
     """Return what a body binds; known: literals that it may refer to."""
     counts = Counter(_bound(body.body))
     literals: dict[str, Any] = {}
@@ -140,7 +140,7 @@ def _of_body(body: ast.Module | ast.ClassDef, known: dict[str, Any]) -> _Binding
         if target is not None and counts[target] == 1:
             with contextlib.suppress(ValueError, KeyError):
                 is_name = isinstance(value, ast.Name)
-                literals[target] = known[value.id] if is_name else ast.literal_eval(value)
+                literals[target] = constants[value.id] if is_name else ast.literal_eval(value)
     groups = (
         frozenset(name for inner in ast.walk(one) if isinstance(inner, ast.Global)
                   for name in inner.names)

@@ -126,9 +126,9 @@ def note_slips(args: Iterable[str]) -> None:
             )
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return the end of a sentence that says what is not there: the name most like it, or ""."""
-    matches = get_close_matches(name, sorted(set(known)), 1)
+    matches = get_close_matches(name, sorted(set(names)), 1)
     return f". Did you mean {matches[0]!r}?" if matches else ""
 
 

@@ -54,9 +54,9 @@ class CachedValues:
         return {key: handle_of(named, wanted[key], None) for key, named in locations.items()}
 
     @property
-    def kept(self) -> Any:
+    def reusable(self) -> Any:
         """What a plan has a cluster keep: keys of values, and where these will be."""
-        return self._cut.kept if self._cut is not None else ()
+        return self._cut.reusable if self._cut is not None else ()
 
     def bind(self) -> int:
         """Note where values of the last graph will be; return how many of them were known."""

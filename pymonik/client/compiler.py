@@ -75,13 +75,13 @@ class Compiler:
             if refused is None:
                 raise
             return self.compile(refused)
-        holds, travels = traits.objects.holds, traits.isolates_delegating
+        holds, isolates = traits.objects.holds, traits.isolates_delegating
         return plan.completed(
             lambda: self._source(graph, target or self._target(traits)),
             names=self._names.to_send(graph),
-            kept=self._cached_values.kept if travels else (),
+            reusable=self._cached_values.reusable if isolates else (),
             stored=tuple([blob for blob in plan.blobs if holds(blob)]) if plan.blobs else (),
-            versions=self._versions() if travels else (),
+            versions=self._versions() if isolates else (),
         )
 
     def _target(self, traits: SessionTraits) -> Target:

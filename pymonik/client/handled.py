@@ -32,10 +32,10 @@ def tell_of_others(error: BaseException, others: Sequence[Failure]) -> None:
     if not others:
         return
     places = list(dict.fromkeys(f"{failure.task} ({failure.site})" for failure in others))
-    more = ", …" if len(places) > _NAMED else ""
+    rest = ", …" if len(places) > _NAMED else ""
     calls = "1 other call" if len(others) == 1 else f"{len(others)} other calls"
     note = (
-        f"{calls} failed whose errors nobody has looked at: {', '.join(places[:_NAMED])}{more}. "
+        f"{calls} failed whose errors nobody has looked at: {', '.join(places[:_NAMED])}{rest}. "
         "handle.exception() gives that of each"
     )
     if sys.version_info >= (3, 11):

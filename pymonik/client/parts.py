@@ -39,7 +39,7 @@ from pymonik.record.arguments import Arguments
 from pymonik.record.recorder import Recorder
 from pymonik.record.specs import CallSpecs
 from pymonik.system.surroundings import SurroundingsWatch
-from pymonik.values.seeds import root_of
+from pymonik.values.seeds import root_seed_of
 
 
 class ClientParts:
@@ -88,7 +88,7 @@ class ClientParts:
             settings.environment,
             self.engine.check_environment,
             self._surroundings,
-            root_of(settings.seed),
+            root_seed_of(settings.seed),
         )
         return Recorder(state, arguments, specs, naming=lambda: state.lock)
 

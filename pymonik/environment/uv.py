@@ -48,8 +48,8 @@ class Uv:
             and not self._offline
             and not self._environ.get("UV_OFFLINE")
         ):
-            again = self._run((*arguments, "--offline"))
-            if again.returncode == 0:
+            offline = self._run((*arguments, "--offline"))
+            if offline.returncode == 0:
                 log.warning(
                     "uv could not reach its index; it went on with what it has in its cache"
                 )

@@ -87,9 +87,9 @@ def demand_small(folder: str | os.PathLike[str], most_bytes: int, skip: Skip | N
             size += item.stat(follow_symlinks=False).st_size
         if count > MOST_MEMBERS or size > most_bytes:
             is_many = count > MOST_MEMBERS
-            found = f"{MOST_MEMBERS:,} files and folders" if is_many else size_text(most_bytes)
+            excess = f"{MOST_MEMBERS:,} files and folders" if is_many else size_text(most_bytes)
             raise TreeError(
-                f"{root!r} has more than {found}, which is too much to ship to every worker: name "
+                f"{root!r} has more than {excess}, which is too much to ship to every worker: name "
                 "the folder that tasks need, hand large data over with materialize(), or raise "
                 "PYMONIK_CAPTURE_LIMIT for more bytes"
             )

@@ -25,7 +25,7 @@ class CallSpec:
         "name",
         "options",
         "pure",
-        "root",
+        "root_seed",
         "surroundings",
         "version",
         "width",
@@ -45,7 +45,7 @@ class CallSpec:
         snapshot: Any = None,
         cache: bool = False,
         version: object = None,
-        root: bytes = b"",
+        root_seed: bytes = b"",
         delegates: bool | None = None,
         surroundings: Changes | None = None,
     ) -> None:
@@ -58,8 +58,8 @@ class CallSpec:
         # Whether values are kept and looked up, and what stands for the code in their keys.
         self.cache = cache
         self.version = version
-        # Of the places of all calls of a client: see `values.seeds`.
-        self.root = root
+        # Of the spawn keys of all calls of a client: see `values.seeds`.
+        self.root_seed = root_seed
         # Whether it may hand its value over to other calls: its function may be an argument.
         self.delegates = code.delegates if delegates is None else delegates
         self.context = context
@@ -77,7 +77,7 @@ class CallSpec:
         return made
 
     @property
-    def place(self) -> tuple[Any, ...]:
+    def affinity(self) -> tuple[Any, ...]:
         """What calls must agree on to share a unit: where it runs, in what, and in which order."""
         return (
             self.options.partition_id,

@@ -49,7 +49,7 @@ class Call(ValueState, ref[Any]):
         site: Any,
         lasti: int,
         label: str | dict[int, str] | None = None,
-        place: Any = None,
+        spawn_key: Any = None,
     ) -> None:
         self.spec = spec
         self._args: tuple[Any, ...] | None = args
@@ -58,7 +58,7 @@ class Call(ValueState, ref[Any]):
         self.site = site
         self.lasti = lasti
         self.label = label
-        self.place = place
+        self.spawn_key = spawn_key
         self.held = None
         self.ids = None
         self.location = None
@@ -82,7 +82,7 @@ class Call(ValueState, ref[Any]):
         self.site = site
         self.lasti = lasti
         self.label = label
-        self.place = None
+        self.spawn_key = None
         self.held = held
         self.ids = None
         self.location = None
@@ -160,8 +160,8 @@ class StandIn(Call):
 
     def __init__(self, liveness: Any, call: Call, spec: CallSpec, args: tuple[Any, ...]) -> None:
         """Make one that is wanted as long as an object lives: `call()` where it is as the call."""
-        site, label, place = call.site, call.label, call.place
-        super().__init__(liveness, spec, args, call.n, site, call.lasti, label, place)
+        site, label, spawn_key = call.site, call.label, call.spawn_key
+        super().__init__(liveness, spec, args, call.n, site, call.lasti, label, spawn_key)
         self.original = original_of(call)
         self.ids = call.ids
 
@@ -177,7 +177,9 @@ class Element(Call):
         """Make one of a map; args: those it has, where the call is no map any more."""
         if args is None:
             args = tuple([column.at(index) for column in call.args])
-        super().__init__(liveness, call.spec, args, None, call.site, call.lasti, place=call.place)
+        super().__init__(
+            liveness, call.spec, args, None, call.site, call.lasti, spawn_key=call.spawn_key
+        )
         self.element = index
 
 

@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 WIDE = 64
 
 
-def phases_of(graph: Graph, place: Callable[[Map], Any]) -> dict[int, tuple[int, Any]]:
-    """Return the phase and the place of each map, by its id; place: None for what stays as it is.
+def phases_of(graph: Graph, affinity: Callable[[Map], Any]) -> dict[int, tuple[int, Any]]:
+    """Return the phase and the affinity of each map, by its id; None: what stays as it is.
 
-    The phase grows along the inputs wherever something else comes between: maps of a phase and a
-    place depend on each other directly, or not at all.
+    The phase grows along the inputs wherever something else comes between: maps of a phase and an
+    affinity depend on each other directly, or not at all.
     """
     phases: dict[int, tuple[int, Any]] = {}
     for node in graph.nodes:
         if not isinstance(node, Map):
             continue
-        own, phase = place(node), 0
+        own, phase = affinity(node), 0
         for source in inputs(node):
-            known = phases.get(id(source))
-            if known is not None:
-                phase = max(phase, known[0] + (own is None or known[1] != own))
+            source_phase = phases.get(id(source))
+            if source_phase is not None:
+                phase = max(phase, source_phase[0] + (own is None or source_phase[1] != own))
         phases[id(node)] = (phase, own)
     return phases
 
 
 def groups_of(graph: Graph, phases: dict[int, tuple[int, Any]]) -> dict[tuple[int, Any], list[Map]]:
-    """Return the maps that may share blocks, by phase and place."""
+    """Return the maps that may share blocks, by phase and affinity."""
     groups: dict[tuple[int, Any], list[Map]] = {}
     for node in graph.nodes:
         if isinstance(node, Map) and phases[id(node)][1] is not None:
@@ -48,7 +48,7 @@ def groups_of(graph: Graph, phases: dict[int, tuple[int, Any]]) -> dict[tuple[in
     return groups
 
 
-def place_of(node: Map, target: Target) -> Any:
+def affinity_of(node: Map, target: Target) -> Any:
     """Return what calls must agree on to share a block; None for calls that stay as they are."""
     if node.n > 1 and (target.chunk_size or node.spec.options.chunk_size):
         return None
@@ -65,4 +65,4 @@ def place_of(node: Map, target: Target) -> Any:
         options.application_service,
         options.engine_type,
     )
-    return (node.spec.place, labels, application)
+    return (node.spec.affinity, labels, application)

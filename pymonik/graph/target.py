@@ -18,7 +18,7 @@ class Target(Struct):
     """What a graph is compiled for.
 
     slots: calls that can run at once. seconds: gives the expected seconds of a call of a spec, or
-    None. known: seconds an element of a map took before, by the map's name. chunk_size: elements a
+    None. durations: seconds an element of a map took before, by its name. chunk_size: elements a
     unit, in place of the compiler's choice. isolates_delegating: calls that may delegate get units
     of their own, so that a whole unit's value can be handed over. grain: the most calls of several
     levels that make one unit, 0 for none. exchanges: executors that run a unit together hand values
@@ -27,7 +27,7 @@ class Target(Struct):
 
     slots: int = 8
     seconds: Callable[[Any], float | None] = _cost_of
-    known: Mapping[str, float] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict)
     chunk_size: int | None = None
     isolates_delegating: bool = False
     grain: int = 0

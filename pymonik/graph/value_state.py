@@ -17,7 +17,7 @@ class ValueState:
 
     label: the name of a value or of a whole map, or names of elements by their places. ids: those
     that were handed out for values before they exist, by their places. location, offset: where the
-    values will be found; set by the flush. place: where seeds come from (`values.seeds`), given
+    values will be found; set by the flush. spawn_key: where seeds come from (`values.seeds`), given
     before a call leaves the recorder. held: the arguments of a call as they were given, until a
     flush takes it: see `slots`.
 
@@ -31,11 +31,11 @@ class ValueState:
     ids: dict[int, str] | None
     location: Location | None
     offset: int
-    place: Any
+    spawn_key: Any
 
 
 # The fields of `ValueState`, as slots: a class that is a weak reference has no other base with any.
-STATE = ("held", "ids", "label", "location", "offset", "place")
+STATE = ("held", "ids", "label", "location", "offset", "spawn_key")
 
 
 class Liveness:

@@ -54,7 +54,7 @@ def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:
         yield f"step {number} stands for {len(step.origins)} calls, the map has {node.n} elements"
     if isinstance(step.wanted, bytes) and len(step.wanted) != node.n:
         yield f"step {number} has {len(step.wanted)} wanted bits for {node.n} elements"
-    if step.spec.place != node.spec.place:
+    if step.spec.affinity != node.spec.affinity:
         yield f"step {number} runs elsewhere than the steps before it"
     for column in step.columns:
         length = column.length

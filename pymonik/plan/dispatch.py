@@ -1,6 +1,6 @@
-"""Dispatch: walk the steps of a plan.
+"""Dispatch: walk the requests of a plan.
 
-Enters: steps, and an `ObjectStore` to send them to: a control plane, or the agent of a worker.
+Enters: requests, and an `ObjectStore` to send them to: a control plane, or the agent of a worker.
 Leaves: requests sent, and ids bound to objects. Decides nothing about the graph.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pymonik.plan.requests import ClusterObject, Create, Declare, Step, Stream, Submit
+from pymonik.plan.requests import ClusterObject, ClusterRequest, Create, Declare, Stream, Submit
 from pymonik.wire.envelope import Parts
 
 
@@ -25,7 +25,7 @@ class ObjectStore(Protocol):
     def stream(self, id: str, parts: Parts) -> None:
         """Send the data of a declared object."""
 
-    def submit(self, step: Submit) -> None:
+    def submit(self, request: Submit) -> None:
         """Submit tasks."""
 
     def at_once(self, actions: Sequence[Callable[[], None]]) -> None:
@@ -33,38 +33,40 @@ class ObjectStore(Protocol):
 
 
 def dispatch(
-    steps: Sequence[Step], store: ObjectStore, declared: Callable[[], None] = lambda: None
+    requests: Sequence[ClusterRequest],
+    store: ObjectStore,
+    declared: Callable[[], None] = lambda: None,
 ) -> None:
-    """Send the steps in order, uploads at once; call `declared` when the outputs have their ids."""
+    """Send requests in order, uploads at once; call `declared` when the outputs have their ids."""
     uploads: list[Callable[[], None]] = []
-    for step in steps:
-        if isinstance(step, Declare):
-            _bind(step.objects, store.declare([stored.name for stored in step.objects]))
+    for request in requests:
+        if isinstance(request, Declare):
+            _bind(request.objects, store.declare([stored.name for stored in request.objects]))
             declared()
-        elif isinstance(step, Submit):
+        elif isinstance(request, Submit):
             if uploads:
                 store.at_once(uploads)
                 uploads = []
-            store.submit(step)
-            step.is_done = True
+            store.submit(request)
+            request.is_done = True
         else:
-            uploads.append(_upload(step, store))
+            uploads.append(_upload(request, store))
     if uploads:
         store.at_once(uploads)
 
 
-def _upload(step: Create | Stream, store: ObjectStore) -> Callable[[], None]:
+def _upload(request: Create | Stream, store: ObjectStore) -> Callable[[], None]:
     def create() -> None:
-        assert isinstance(step, Create)
-        _bind(step.objects, store.create([(o.name, _parts(o)) for o in step.objects]))
-        _let_go(step.objects)
+        assert isinstance(request, Create)
+        _bind(request.objects, store.create([(o.name, _parts(o)) for o in request.objects]))
+        _let_go(request.objects)
 
     def stream() -> None:
-        assert isinstance(step, Stream)
-        store.stream(step.object.id, _parts(step.object))
-        _let_go([step.object])
+        assert isinstance(request, Stream)
+        store.stream(request.object.id, _parts(request.object))
+        _let_go([request.object])
 
-    return create if isinstance(step, Create) else stream
+    return create if isinstance(request, Create) else stream
 
 
 def _parts(stored: ClusterObject) -> Parts:

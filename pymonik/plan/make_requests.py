@@ -1,6 +1,6 @@
-"""Sending: work out the steps of units, against a table of what is stored already.
+"""Sending: work out the requests of units, against a table of what is stored already.
 
-Enters: units, contents, names. Leaves: steps, and the objects where the outcomes of the units will
+Enters: units, contents, names. Leaves: requests, and the objects where the outcomes of units will
 be. Sends nothing, and asks nothing.
 """
 
@@ -17,9 +17,9 @@ from pymonik.plan.requests import (
     NO_ID,
     PAYLOAD,
     ClusterObject,
+    ClusterRequest,
     Create,
     Declare,
-    Step,
     Stream,
     Submit,
     TaskSubmission,
@@ -56,22 +56,24 @@ class SubmissionContext(Struct):
 
 
 class Sending(Struct, frozen=False):
-    """The steps of one plan, and where the outcomes of its units will be."""
+    """The requests of one plan, and where the outcomes of its units will be."""
 
-    steps: list[Step]
+    requests: list[ClusterRequest]
     outputs: list[tuple[Unit, ClusterObject]]
 
     @property
     def size(self) -> int:
         """Bytes of objects that it stores."""
-        creates = (o for step in self.steps if isinstance(step, Create) for o in step.objects)
-        streams = (step.object for step in self.steps if isinstance(step, Stream))
+        creates = (
+            o for request in self.requests if isinstance(request, Create) for o in request.objects
+        )
+        streams = (request.object for request in self.requests if isinstance(request, Stream))
         return sum(o.size for o in (*creates, *streams))
 
     def unsent(self) -> list[ClusterObject]:
         """Return the outputs of tasks that were not submitted."""
-        open_steps = [s for s in self.steps if isinstance(s, Submit) and not s.is_done]
-        return [entry.output for step in open_steps for entry in step.entries]
+        open_requests = [r for r in self.requests if isinstance(r, Submit) and not r.is_done]
+        return [entry.output for request in open_requests for entry in request.entries]
 
 
 def sending(
@@ -82,7 +84,7 @@ def sending(
     tables: Mapping[str, dict[str, ValueLocation]] | None = None,
     extra: Iterable[ClusterObject] = (),
 ) -> Sending:
-    """Work out the steps; `extra` are further objects to be stored, `tables` tell of values."""
+    """Work out the requests; `extra` are further objects to be stored, `tables` tell of values."""
     outputs = [(unit, stored_objects.output_of(unit, context.session_id)) for unit in units]
     objects = [*extra]
     for content in contents:
@@ -96,15 +98,15 @@ def sending(
     # leave much of a request empty.
     big = [o for o in objects if o.size > limits.request_bytes // 4]
     small = [o for o in objects if o.size <= limits.request_bytes // 4]
-    steps: list[Step] = []
+    requests: list[ClusterRequest] = []
     declared = [output for _, output in outputs if not output.id] + big
     if declared:
         # First: streams and submissions name results by the ids that the cluster gives them here.
-        steps.append(Declare(declared))
-    steps += [Create(batch) for batch in packed(small, limits.request_bytes, lambda o: o.size)]
-    steps += [Stream(o) for o in big]
-    steps += _submissions(entries)
-    return Sending(steps, outputs)
+        requests.append(Declare(declared))
+    requests += [Create(batch) for batch in packed(small, limits.request_bytes, lambda o: o.size)]
+    requests += [Stream(o) for o in big]
+    requests += _submissions(entries)
+    return Sending(requests, outputs)
 
 
 def _entry(

@@ -37,7 +37,7 @@ class PlanMaker:
         """Return what graphs are compiled for: see `Target`."""
         return Target(
             slots,
-            known=seconds,
+            durations=seconds,
             isolates_delegating=isolates_delegating,
             grain=grain,
             exchanges=exchanges,

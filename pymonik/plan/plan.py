@@ -59,7 +59,7 @@ class Plan(Struct):
     # Values that have a name, some of them of earlier plans.
     names: tuple[NamedValue, ...] = ()
     # Values that other programs may use again: keys, and the outputs of nodes that they are.
-    kept: tuple[tuple[str, tuple[Any, int]], ...] = ()
+    reusable: tuple[tuple[str, tuple[Any, int]], ...] = ()
     # Versions, here, of the packages that pickled data names.
     versions: tuple[tuple[str, str], ...] = ()
     # Blobs that earlier submissions have stored.
@@ -108,10 +108,10 @@ class Plan(Struct):
         """Return what other programs may look up: where values with names are, and with keys."""
         from pymonik.plan.requests import NAMES, VALUES
 
-        locations = self._locations_of({id(node) for _, (node, _) in self.kept})
+        locations = self._locations_of({id(node) for _, (node, _) in self.reusable})
         values = {
             key: _element(location, offset + index)
-            for key, (node, index) in self.kept
+            for key, (node, index) in self.reusable
             for location, offset in [locations.get(id(node), (None, 0))]
             if location is not None and location.output is not None
         }
@@ -169,7 +169,7 @@ def _element(location: Location, index: int) -> ValueLocation:
 
 
 def _requests(plan: Plan) -> Iterator[Request]:
-    from pymonik.plan import requests as steps
+    from pymonik.plan import requests as objects
     from pymonik.plan.fan_in import bounded
     from pymonik.plan.make_requests import SubmissionContext, sending
     from pymonik.plan.placement import application
@@ -182,22 +182,22 @@ def _requests(plan: Plan) -> Iterator[Request]:
     for unit in plan.units:
         for outputs in unit.needs:
             if id(outputs) not in own:  # stored by an earlier submission
-                stored_objects.outputs[outputs] = steps.ClusterObject(
+                stored_objects.outputs[outputs] = objects.ClusterObject(
                     "", digest_of_names(), id="stored"
                 )
     for content in plan.stored:
-        stored = steps.ClusterObject("blob", content.digest, content.size, id="stored")
+        stored = objects.ClusterObject("blob", content.digest, content.size, id="stored")
         stored_objects.contents[content.digest] = stored
     context = SubmissionContext(versions=plan.versions, application=application())
     if plan.source is not None:
         context = replace(context, slots=plan.source.target.slots, optimize=plan.source.optimize)
     units = bounded(plan.units, context.optimize)
     sent = sending(units, plan.blobs, stored_objects, context, plan.tables())
-    for step in sent.steps:
-        kind = type(step).__name__.lower()
+    for request in sent.requests:
+        kind = type(request).__name__.lower()
         count = (
             1
-            if isinstance(step, steps.Stream)
-            else len(step.entries if isinstance(step, steps.Submit) else step.objects)
+            if isinstance(request, objects.Stream)
+            else len(request.entries if isinstance(request, objects.Submit) else request.objects)
         )
-        yield Request(kind, count, size_of(step))
+        yield Request(kind, count, size_of(request))

@@ -120,7 +120,7 @@ class Submit:
     is_done: bool = False
 
 
-Step = Declare | Create | Stream | Submit
+ClusterRequest = Declare | Create | Stream | Submit
 
 
 def packed(items: Sequence[Any], limit: int, size: Callable[[Any], int]) -> Iterator[list[Any]]:

@@ -24,7 +24,7 @@ from pymonik.values.options import DEFAULTS, TaskOptions
 class Row:
     """What one step of a map gives to each unit: its columns and the rest, cut along."""
 
-    __slots__ = ("based", "columns", "elements", "keep", "n", "places", "sites")
+    __slots__ = ("based", "columns", "elements", "keep", "n", "spawn_keys", "sites")
 
     def __init__(self, step: Step, n: int, keep: bool | bytes, sites: str | list[str]) -> None:
         self.n = n
@@ -38,20 +38,20 @@ class Row:
         if not self.based and not is_plain:
             # Elements of maps that became single calls keep their numbers.
             self.elements = [getattr(origin, "element", None) for origin in origins]
-        self.places = _places(step)
+        self.spawn_keys = _spawn_keys(step)
 
     def own(self, inputs: Inputs, start: int, stop: int) -> tuple[Any, ...]:
         """Return the part of a step that is a unit's own: see `StepCode`."""
         if stop - start == self.n:  # the only unit: nothing is cut
             columns = tuple([column.accept(inputs, stop) for column in self.columns])
             base = self.elements or (start if self.based else None)
-            return columns, self.keep, self.sites, base, self.places
+            return columns, self.keep, self.sites, base, self.spawn_keys
         return (
             tuple([inputs.column(column, start, stop) for column in self.columns]),
             self.keep if isinstance(self.keep, bool) else self.keep[start:stop],
             self.sites if isinstance(self.sites, str) else self.sites[start:stop],
             self.elements[start:stop] if self.elements else start if self.based else None,
-            seeds.cut(self.places, start, stop),
+            seeds.cut(self.spawn_keys, start, stop),
         )
 
 
@@ -88,10 +88,10 @@ def _may_ask(spec: CallSpec) -> bool:
     return spec.delegates or spec.context or spec.code.asks
 
 
-def _places(step: Step) -> Any:
+def _spawn_keys(step: Step) -> Any:
     """Return where the seeds of a step come from; a pure task has none."""
     if step.spec.pure:
         return None
     if len(step.origins) == 1:
-        return seeds.of_call(step.spec.root, step.origins[0].place)
-    return seeds.folded(step.spec.root, [origin.place for origin in step.origins])
+        return seeds.of_call(step.spec.root_seed, step.origins[0].spawn_key)
+    return seeds.compressed(step.spec.root_seed, [origin.spawn_key for origin in step.origins])

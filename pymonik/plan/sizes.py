@@ -1,4 +1,4 @@
-"""Sizes: how many bytes a step is on the wire, without making its messages.
+"""Sizes: how many bytes a request is on the wire, without making its messages.
 
 Protocol buffers write a field as a tag of one byte, its length in base 128, and its bytes. What is
 counted here is compared with real messages by the tests.
@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from pymonik.plan.requests import (
     ClusterObject,
+    ClusterRequest,
     Create,
     Declare,
     Placement,
-    Step,
     Stream,
     TaskSubmission,
 )
@@ -34,16 +34,16 @@ TAG_LENGTH = 32
 _ID = 36
 
 
-def size_of(step: Step) -> int:
-    """Return the bytes of a step's request."""
-    if isinstance(step, Declare):
-        return _field(_ID) + sum(_field(_text(o.name)) for o in step.objects)
-    if isinstance(step, Create):
-        return _field(_ID) + sum(_field(_text(o.name) + _field(o.size)) for o in step.objects)
-    if isinstance(step, Stream):
-        return _stream(step.object)
-    common = _field(_placement(step.placement, TAG_LENGTH))
-    return _field(_ID) + common + sum(_field(_task(e, step.placement)) for e in step.entries)
+def size_of(request: ClusterRequest) -> int:
+    """Return the bytes of a request."""
+    if isinstance(request, Declare):
+        return _field(_ID) + sum(_field(_text(o.name)) for o in request.objects)
+    if isinstance(request, Create):
+        return _field(_ID) + sum(_field(_text(o.name) + _field(o.size)) for o in request.objects)
+    if isinstance(request, Stream):
+        return _stream(request.object)
+    common = _field(_placement(request.placement, TAG_LENGTH))
+    return _field(_ID) + common + sum(_field(_task(e, request.placement)) for e in request.entries)
 
 
 def _field(size: int) -> int:

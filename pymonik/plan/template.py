@@ -128,8 +128,8 @@ class _Template:
             columns = tuple([visit(slot, needed) for slot in slots])
             sources = tuple(needed.sources)
             blobs = tuple(lowering.blobs.values())
-        places = None if spec.pure else seeds.folded(spec.root, [call.place])
-        own = ((columns, is_wanted, self.site, None, places),)
+        keys = None if spec.pure else seeds.compressed(spec.root_seed, [call.spawn_key])
+        own = ((columns, is_wanted, self.site, None, keys),)
         outputs = Outputs(1, 1 if is_wanted else 0)
         program, where = Program.of(self.shared, own, 1), spec.environment
         unit = Unit(0, program, sources, outputs, self.options, self.name, where, is_wanted)

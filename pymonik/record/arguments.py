@@ -95,10 +95,10 @@ class Arguments:
         placing, _ = self.interner.freeze(Placing(met), met.source_path)
         return Template(placing, (self.file(met),))
 
-    def file(self, mat: Any, again: bool = False) -> Content:
-        """Freeze a file or folder, once; again: read it in any case. Raises FileNotFoundError."""
+    def file(self, mat: Any, reread: bool = False) -> Content:
+        """Freeze a file or folder, once; reread: read it in any case. Raises FileNotFoundError."""
         content = self._files.get(mat.content_hash)
-        if content is None or again:
+        if content is None or reread:
             from pymonik.files.materialize import content_of
 
             content = self._files[mat.content_hash] = content_of(mat)

@@ -76,7 +76,7 @@ class PymonikContext:
         cls, logger: logging.Logger | None = None, *, seed: int | None = None
     ) -> PymonikContext:
         """Make a context for calling a task plainly, with a logger and a seed of the caller's."""
-        return cls(None, logger, seed=seeds.root_of(seeds.seed_given(seed)))
+        return cls(None, logger, seed=seeds.root_seed_of(seeds.seed_given(seed)))
 
     @property
     def is_local(self) -> bool:
@@ -255,7 +255,7 @@ class PlainCall:
     def context(self) -> PymonikContext:
         """The context of this call."""
         if self._made is None:
-            seed = seeds.root_of(seeds.seed_given(None))
+            seed = seeds.root_seed_of(seeds.seed_given(None))
             self._made = PymonikContext(task_name=self._name, seed=seed)
         return self._made
 

@@ -27,11 +27,11 @@ def is_declared_optional(handle: object, frame: types.FrameType) -> bool:
 def _objects_of(frame: types.FrameType) -> Iterator[Any]:
     """Return what local variables hold, the globals that the code names, and what is in these."""
     names = frame.f_code.co_names
-    found = [*frame.f_locals.values(), *_named(frame.f_globals, names)]
-    yield from found
+    objects = [*frame.f_locals.values(), *_named(frame.f_globals, names)]
+    yield from objects
     for _ in range(_BETWEEN):
-        found = [inner for one in found for inner in _named(_attributes(one), names)]
-        yield from found
+        objects = [inner for one in objects for inner in _named(_attributes(one), names)]
+        yield from objects
 
 
 def _named(space: Mapping[str, Any], names: Iterable[str]) -> list[Any]:

@@ -113,11 +113,11 @@ class Recorder:
         return handles
 
     def number(self) -> None:
-        """Return calls their places, on which seeds hang, in the order of recording."""
+        """Return calls their spawn keys, on which seeds depend, in the order of recording."""
         number = self._numbered
         for node in self.pending:
-            if type(node) is Call and node.place is None:
-                node.place = number
+            if type(node) is Call and node.spawn_key is None:
+                node.spawn_key = number
                 number += 1
         self._numbered = number
 

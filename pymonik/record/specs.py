@@ -39,7 +39,7 @@ class CallSpecs:
 
     interner: what functions are captured with. options, environment: defaults of all calls.
     check_environment: refuses one that calls cannot have here. surroundings: looked at by every
-    call, where calls run in those that they were made in. root: where seeds of calls come from.
+    call, where calls run in those that they were made in. root_seed: where their seeds come from.
 
     No lock: threads that make the same spec at once agree on one by `dict.setdefault`.
     """
@@ -51,7 +51,7 @@ class CallSpecs:
         environment: Any = None,
         check_environment: Callable[[Any], None] = _accept,
         surroundings: SurroundingsWatch | None = None,
-        root: bytes = b"",
+        root_seed: bytes = b"",
     ) -> None:
         self.environment = environment
         # Whether a task was called whose values may be known already.
@@ -62,7 +62,7 @@ class CallSpecs:
         self._options = options
         self._check_environment = check_environment
         self._surroundings = surroundings
-        self._root = root
+        self._root_seed = root_seed
         self._codes: dict[int, tuple[Any, Code]] = {}
         self._specs: dict[Any, CallSpec] = {}
         interner.snapshots.changed = self._specs.clear
@@ -114,7 +114,7 @@ class CallSpecs:
                 self._interner.snapshots.current,
                 task.cache,
                 task.version,
-                self._root,
+                self._root_seed,
                 code.delegates or self.code_for(task).delegates,
                 surroundings,
             )
@@ -143,8 +143,8 @@ class CallSpecs:
             self._codes.clear()
             self._specs.clear()
         is_own = task.__module__.startswith(_OWN)
-        noted = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
-        code = capture_function(task.func, task.func_name, self._interner, noted)
+        digest_below = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
+        code = capture_function(task.func, task.func_name, self._interner, digest_below)
         if cached is not None:  # what it has captured may be large: nothing may keep it
             for key in [k for k, spec in list(self._specs.items()) if spec.code is cached[1]]:
                 self._specs.pop(key, None)

@@ -96,7 +96,7 @@ def _of_numpy() -> tuple[Any, Any]:
     return numpy.geterr() if hasattr(numpy, "geterr") else None, None
 
 
-def kept(seen: tuple[Any, ...]) -> tuple[Any, ...]:
+def snapshot(seen: tuple[Any, ...]) -> tuple[Any, ...]:
     """Copy what `glance` has returned."""
     prec, rounding, traps, *of_numpy = seen
     return prec, rounding, None if traps is None else dict(traps), *of_numpy

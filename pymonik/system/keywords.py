@@ -17,9 +17,9 @@ def unknown_keyword(called: str, given: Iterable[str], function: Callable[..., A
 
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    known = [name for name in names if name not in ("self", "_func")]
+    parameters = [name for name in names if name not in ("self", "_func")]
     wrong = next(iter(given))
-    meant = known_instead(wrong, known)
-    close = [meant] if meant else difflib.get_close_matches(wrong, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
+    meant = known_instead(wrong, parameters)
+    close = [meant] if meant else difflib.get_close_matches(wrong, parameters, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(parameters)}"
     return TypeError(f"{called} has no argument {wrong!r}: {hint}")

@@ -19,7 +19,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, kept
+from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, snapshot
 from pymonik.system.deep_stack import recursion_limit
 from pymonik.system.process_settings import ProcessSettings, process_settings
 
@@ -149,7 +149,7 @@ def _seen() -> tuple[Any, ...]:
     """Return what every call looks at, as copies."""
     raw = dict(getattr(os.environ, "_data", os.environ))
     lists = list(sys.path), list(sys.argv), list(warnings.filters)
-    return raw, _folder(), *lists, recursion_limit(), logging.root.level, kept(glance())
+    return raw, _folder(), *lists, recursion_limit(), logging.root.level, snapshot(glance())
 
 
 def _loggers() -> tuple[list[Any], list[logging.Logger], list[Any]]:

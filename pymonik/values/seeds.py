@@ -1,11 +1,11 @@
 """Seeds: each call has one of its own, which depends on where the call stands in the program.
 
-Enters: the places of calls. A place is `(root, number)`: the seed of the client, or of the call
-that made this one, and how many were recorded there before; the place of an element is that of its
-map, and its own number. Leaves: 16 bytes a call, and generators. How calls are folded, fused,
+Enters: the spawn keys of calls. A key is `(root_seed, number)`: the seed of the client, or of the
+call that made this one, and how many were recorded there before; the key of an element is that of
+its map, and its own number. Leaves: 16 bytes a call, and generators. How calls are folded, fused,
 batched, placed and tried again has no part in it.
 
-A place may also be the 16 bytes themselves: of a call that is recorded a second time, elsewhere.
+A key may also be the 16 bytes themselves: of a call that is recorded a second time, elsewhere.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pymonik.system.blake import blake2b
 # Bytes: 128 bits, as the entropy of NumPy's `SeedSequence` has by default.
 SIZE = 16
 
-Place = tuple[bytes, int] | bytes
-# What a step knows of the places of its elements: one for all, one for each, or the first of a row
+SpawnKey = tuple[bytes, int] | bytes
+# What a step knows of the keys of its elements: one for all, one for each, or the first of a row
 # and the distance between two.
-Places = Place | list[Place] | tuple[bytes, int, int] | None
+SpawnKeys = SpawnKey | list[SpawnKey] | tuple[bytes, int, int] | None
 
 
 def seed_given(seed: Any) -> int:
@@ -39,55 +39,55 @@ def seed_given(seed: Any) -> int:
     return whole
 
 
-def root_of(seed: int) -> bytes:
-    """Return the root of all places of a client."""
+def root_seed_of(seed: int) -> bytes:
+    """Return the root seed of all keys of a client."""
     return _hashed(b"client" + seed.to_bytes(seed.bit_length() // 8 + 1, "big"))
 
 
-def of_call(root: bytes, place: Any) -> Place:
-    """Return the place of a call; one that is a number is that of a call of the root itself."""
-    return (root, place) if type(place) is int else place
+def of_call(root_seed: bytes, key: Any) -> SpawnKey:
+    """Return the key of a call; one that is a number is that of a call of the root seed itself."""
+    return (root_seed, key) if type(key) is int else key
 
 
-def folded(root: bytes, places: list[Any]) -> Places:
-    """Return the places of calls that became one map, in few bytes where they are a row.
+def compressed(root_seed: bytes, keys: list[Any]) -> SpawnKeys:
+    """Return the keys of calls that became one map, in few bytes where they are a row.
 
-    Places that are numbers are those of calls of the root itself.
+    Keys that are numbers are those of calls of the root seed itself.
     """
-    if set(map(type, places)) != {int}:
-        places = [of_call(root, place) for place in places]
-        return places[0] if len(places) == 1 else places
-    first = places[0]
-    if len(places) == 1:
-        return root, first
-    step = places[1] - first
-    if step > 0 and places == list(range(first, first + step * len(places), step)):
-        return root, first, step
-    return [(root, number) for number in places]
+    if set(map(type, keys)) != {int}:
+        keys = [of_call(root_seed, key) for key in keys]
+        return keys[0] if len(keys) == 1 else keys
+    first = keys[0]
+    if len(keys) == 1:
+        return root_seed, first
+    step = keys[1] - first
+    if step > 0 and keys == list(range(first, first + step * len(keys), step)):
+        return root_seed, first, step
+    return [(root_seed, number) for number in keys]
 
 
-def cut(places: Places, start: int, stop: int) -> Places:
-    """Return the places of a range of elements."""
-    if type(places) is list:
-        return places[start:stop]
-    if type(places) is tuple and len(places) == 3:
-        root, first, step = places
-        return root, first + start * step, step
-    return places
+def cut(keys: SpawnKeys, start: int, stop: int) -> SpawnKeys:
+    """Return the keys of a range of elements."""
+    if type(keys) is list:
+        return keys[start:stop]
+    if type(keys) is tuple and len(keys) == 3:
+        root_seed, first, step = keys
+        return root_seed, first + start * step, step
+    return keys
 
 
-def seed_at(places: Places, index: int, element: int | None) -> bytes | None:
+def seed_at(keys: SpawnKeys, index: int, element: int | None) -> bytes | None:
     """Return the seed of a call: element `index` of its unit, `element` of its map."""
-    if type(places) is list:
-        place: Any = places[index]
-    elif type(places) is tuple and len(places) == 3:
-        place = (places[0], places[1] + index * places[2])
+    if type(keys) is list:
+        key: Any = keys[index]
+    elif type(keys) is tuple and len(keys) == 3:
+        key = (keys[0], keys[1] + index * keys[2])
     else:
-        place = places
-    if place is None or type(place) is bytes:
-        return place
-    root, number = place
-    text = root + number.to_bytes(8, "big")
+        key = keys
+    if key is None or type(key) is bytes:
+        return key
+    root_seed, number = key
+    text = root_seed + number.to_bytes(8, "big")
     return _hashed(text if element is None else text + element.to_bytes(8, "big"))
 
 

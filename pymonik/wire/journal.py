@@ -68,7 +68,7 @@ def open_page() -> int:
     return fd
 
 
-class JournalPage:
+class SharedJournal:
     """The page, mapped in this process."""
 
     def __init__(self, fd: int) -> None:

@@ -54,5 +54,5 @@ def place_prefix(fields: Mapping[str, Any]) -> str:
         return ""
     element, attempt = fields.get("element"), fields.get("attempt", 1)
     place = f"[{element}]" if element is not None else ""
-    again = f" (attempt {attempt})" if attempt != 1 else ""
-    return f"{fields['task']}{place}{again}: "
+    tries = f" (attempt {attempt})" if attempt != 1 else ""
+    return f"{fields['task']}{place}{tries}: "

@@ -42,7 +42,7 @@ class StepCode(NamedTuple):
 
     keep: which values are stored (all, none, or a bit an element). site: "file:line" of the call,
     or one for each element. base: number of the first element, or of each; None for single calls.
-    places: where seeds come from (see `seeds`), None for pure tasks.
+    spawn_keys: where seeds come from (see `seeds`), None for pure tasks.
     """
 
     function: Any
@@ -58,7 +58,7 @@ class StepCode(NamedTuple):
     keep: bool | bytes
     site: Any
     base: int | list[int | None] | None
-    places: Any = None
+    spawn_keys: Any = None
 
 
 # What stands before these fields is shared by all units of a map; `keep` is among a unit's own.
@@ -238,7 +238,7 @@ def _cut_step(step: StepCode, start: int, stop: int) -> StepCode:
         keep=step.keep[start:stop] if isinstance(step.keep, bytes) else step.keep,
         site=step.site if isinstance(step.site, str) else step.site[start:stop],
         base=_cut_base(step.base, start, stop),
-        places=seeds.cut(step.places, start, stop),
+        spawn_keys=seeds.cut(step.spawn_keys, start, stop),
     )
 
 

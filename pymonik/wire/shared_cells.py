@@ -163,8 +163,8 @@ class SharedCells:
         if kind == _FLOAT:
             return self._floats[at]
         if kind == _PICKLE:
-            found = self._loaded(word)
-            return found.record if type(found) is _Told else found
+            loaded = self._loaded(word)
+            return loaded.record if type(loaded) is _Told else loaded
         return bool(word) if kind == _BOOL else None if kind == _NONE else HELD
 
     def put(self, place: int, record: Any, failures: Sequence[Failure] = ()) -> bool:
@@ -188,8 +188,8 @@ class SharedCells:
 
     def records(self) -> dict[int, Any]:
         """Return all records that are there, by place; not those that are held elsewhere."""
-        found = ((place, self.get(place)) for place in range(self._count))
-        return {place: one for place, one in found if one is not EMPTY and one is not HELD}
+        cells = ((place, self.get(place)) for place in range(self._count))
+        return {place: one for place, one in cells if one is not EMPTY and one is not HELD}
 
     def failures(self) -> list[Failure]:
         """Return the failures that were written beside records."""
@@ -200,8 +200,8 @@ class SharedCells:
         word = self._words[at]
         if self._kinds.get((word ^ self._words[at + 1]) - place) != _PICKLE:
             return []
-        found = self._loaded(word)
-        return found.failures if type(found) is _Told else []
+        loaded = self._loaded(word)
+        return loaded.failures if type(loaded) is _Told else []
 
     def _pickled(self, record: Any) -> tuple[int, int]:
         inner = record.record if type(record) is _Told else record

@@ -83,7 +83,7 @@ def test_what_is_left_of_a_map_is_single_calls() -> None:
     cut = SplicedGraph(Known(1, 3), graph)
     assert recorded(scope) == before
     assert (cut.hits, len(cut.graph.nodes)) == (2, 2)
-    assert [key for key, _ in cut.kept] == ["2"]
+    assert [key for key, _ in cut.reusable] == ["2"]
     assert cut.graph.aliases == {user._runs[0][0]: cut.graph.nodes[1]}
 
 

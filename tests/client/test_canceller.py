@@ -41,7 +41,7 @@ def test_numbers_are_given_before_a_call_is_dropped() -> None:
     first, second = (double.invoke(i, pymonik=alone.scope) for i in range(2))
     alone.canceller.cancel_call(first)
     alone.recorder.number()
-    assert second._node.place == 1
+    assert second._node.spawn_key == 1
 
 
 def test_a_call_that_was_sent_is_stopped_by_its_backend() -> None:

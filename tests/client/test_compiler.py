@@ -110,5 +110,5 @@ def test_the_cache_is_made_when_a_task_wants_it() -> None:
     double.invoke(1, pymonik=alone.scope)
     alone.compile()
     assert alone.cached_values._cache is None
-    assert alone.cached_values.kept == ()
+    assert alone.cached_values.reusable == ()
     assert alone.cached_values.bind() == 0

@@ -49,10 +49,14 @@ def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], 
     file = SharedCells.new_file(len(LANES), 2)
     cells = SharedCells(file.fd, len(LANES), 2)
     monkeypatch.setattr(lane, "time", _Clock(lambda: on_sleep(cells)))
-    job = SimpleNamespace(attempts={}, failed_calls={}, deaths={})
+    assignment = SimpleNamespace(attempts={}, failed_calls={}, deaths={})
     contexts = SimpleNamespace(maker=lambda: None)
     runner: Any = SimpleNamespace(
-        steps=[None] * 2, errors=[], job=job, began=0.0, hosting=SimpleNamespace(contexts=contexts)
+        steps=[None] * 2,
+        errors=[],
+        assignment=assignment,
+        began=0.0,
+        hosting=SimpleNamespace(contexts=contexts),
     )
     return _Lanes(runner, Gang(file, LANES, 2, 0, 2, False), cells, is_here=True)
 
@@ -95,7 +99,7 @@ def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> Non
         steps=[SimpleNamespace(columns=())] * 2,
         errors=errors,
         step=ran,
-        job=SimpleNamespace(attempts={(0, 0): 1, (0, 1): 1}, failed_calls={}, deaths={}),
+        assignment=SimpleNamespace(attempts={(0, 0): 1, (0, 1): 1}, failed_calls={}, deaths={}),
         hosting=SimpleNamespace(
             subtasks=subtasks,
             page=SimpleNamespace(numbers=[0] * 9),

@@ -129,7 +129,7 @@ def test_calls_that_were_short_before_make_one_unit_a_slot() -> None:
         ends = inc.map_invoke(range(40))
         graph = recorded(client)
         sizes = {
-            seconds: run_passes(graph, Target(2, known={"inc": seconds})).nodes[0].chunk
+            seconds: run_passes(graph, Target(2, durations={"inc": seconds})).nodes[0].chunk
             for seconds in (1e-6, 0.04, 0.06, 5.0)
         }
         # Two slots have two seconds of work in hand before a unit would be overlong.

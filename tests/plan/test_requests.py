@@ -122,7 +122,10 @@ def test_tasks_come_after_their_consumers_and_the_ready_ones_in_the_order_of_the
         sent = sending_module.sending(plan.units, plan.blobs, StoredObjects(), SubmissionContext())
         numbers = {id(output): number for number, (_, output) in enumerate(sent.outputs)}
         entries = [
-            entry for step in sent.steps if isinstance(step, Submit) for entry in step.entries
+            entry
+            for sending in sent.requests
+            if isinstance(sending, Submit)
+            for entry in sending.entries
         ]
         seen: set[int] = set()
         for entry in entries:

@@ -104,7 +104,7 @@ def told(plan: Plan) -> Any:
         ([id(blob) for blob in plan.blobs], plan.named, plan.calls, plan.names, plan.stored),
         (show(plan.graph), plan.graph.notes, plan.graph.aliases, node.n, node.chunk, node.depth),
         (id(step.spec), step.wanted, list(map(id, step.origins)), list(map(type, step.columns))),
-        (plan.kept, plan.versions, plan.requests, plan.source),
+        (plan.reusable, plan.versions, plan.requests, plan.source),
     )
 
 

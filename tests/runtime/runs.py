@@ -64,14 +64,14 @@ def reports(
 ) -> list[Report]:
     """Run the elements of a unit in this process; give its reports."""
     program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
-    job = Assignment(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
+    assignment = Assignment(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
     subtasks = Subtasks(8, False, True)
     restore = Restorer(watch=False)
     load = functions or (lambda function: function.load())
     hosting = ExecutionServices("here", load, page or Page(), (), subtasks, restore)
     running.CHANGES.clear()
     try:
-        return list(run(job, hosting))
+        return list(run(assignment, hosting))
     finally:
         running.CHANGES.clear()
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed, held
+from pymonik.runtime.executor.feed import ArgumentReader, StepValue, UpstreamFailed, owned
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 
@@ -100,7 +100,7 @@ def test_any_slot_for_each_element() -> None:
 
 
 def test_a_value_of_an_earlier_step() -> None:
-    made = [OpValue(None, 5, 1), OpValue(None, content([1]), 2)]
+    made = [StepValue(None, 5, 1), StepValue(None, content([1]), 2)]
     assert values(ArgumentReader([]), ("p", 0), 2, made) == [5, 5]
     first, second = values(ArgumentReader([]), ("p", 1), 2, made)
     assert (first, second) == ([1], [1])
@@ -109,7 +109,7 @@ def test_a_value_of_an_earlier_step() -> None:
 
 def test_a_held_object_is_handed_over_itself() -> None:
     value = [1, 2]
-    assert held(value).take() is value
+    assert owned(value).take() is value
 
 
 FAILING = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.events import PieceEnded, RoundOver, UnitsAdded
+from pymonik.runtime.host.events import RoundOver, SliceEnded, UnitsAdded
 from pymonik.runtime.host.unit_slice import UnitSlice
 
 from .units import Machine, records, unit
@@ -95,7 +95,7 @@ def makespan(made: Machine, units: list[Unit]) -> float:
         unit, start, stop = piece.running.unit, piece.start, piece.stop
         seconds = (unit.seconds or 0.0) * (stop - start)
         told: Any = (unit.number, start, stop, records(unit, start, stop), [], seconds, None)
-        made.tell(PieceEnded(executor, *told))
+        made.tell(SliceEnded(executor, *told))
         give()
     return now
 

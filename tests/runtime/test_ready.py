@@ -10,7 +10,7 @@ from pymonik.runtime.host.events import (
     EnvironmentFailed,
     ExecutorLost,
     ExecutorStarted,
-    PieceEnded,
+    SliceEnded,
     UnitsAdded,
 )
 
@@ -39,7 +39,7 @@ def end(of: Machine, executor: int) -> list[str]:
     piece = of.state.executors[executor][0]
     columns = [[0] * (piece.stop - piece.start)]
     told = (piece.running.unit.number, piece.start, piece.stop, columns, [], 1.0, None)
-    of.tell(PieceEnded(executor, *told))
+    of.tell(SliceEnded(executor, *told))
     return of.given()
 
 

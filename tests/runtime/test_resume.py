@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pymonik.runtime.executor.resume import CompletedOps, over
+from pymonik.runtime.executor.resume import CompletedSteps, over
 from pymonik.wire.journal import GONE
 
 from .units import step
@@ -33,12 +33,12 @@ CHAIN = [
 def test_a_step_is_over_when_its_value_is_there_or_nobody_needs_it(
     noted: list[tuple[int, ...]], failed_calls: set[tuple[int, int]], expected: set[int]
 ) -> None:
-    known: CompletedOps = {(5, place): entry for place, entry in enumerate(noted)}
+    known: CompletedSteps = {(5, place): entry for place, entry in enumerate(noted)}
     assert set(over(CHAIN, 5, known, failed_calls)) == expected
 
 
 def test_a_value_that_is_kept_and_gone_is_made_again() -> None:
     chain = [CHAIN[0]._replace(keep=b"\0\1"), step(abs, ("p", 0))]
-    known: CompletedOps = {(element, place): GONE for element in (0, 1) for place in (0,)}
+    known: CompletedSteps = {(element, place): GONE for element in (0, 1) for place in (0,)}
     failed_calls = {(0, 1), (1, 1)}
     assert [set(over(chain, element, known, failed_calls)) for element in (0, 1)] == [{0}, set()]

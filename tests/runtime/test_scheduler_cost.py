@@ -7,7 +7,7 @@ from collections import Counter
 from math import log2
 from typing import Any
 
-from pymonik.runtime.host.events import PieceEnded, RoundOver, UnitsAdded
+from pymonik.runtime.host.events import RoundOver, SliceEnded, UnitsAdded
 from pymonik.runtime.host.unit_slice import UnitSlice
 
 from .units import Machine, records, unit
@@ -52,7 +52,7 @@ def cost_of_ends(count: int) -> Counter[str]:
         (piece,) = made.state.executors[0]
         of = piece.running.unit
         columns: list[list[Any]] = records(of, piece.start, piece.stop)
-        end = PieceEnded(0, of.number, piece.start, piece.stop, columns, [], 1.0, None)
+        end = SliceEnded(0, of.number, piece.start, piece.stop, columns, [], 1.0, None)
         sys.setprofile(lambda frame, event, arg: seen.update([event]))
         try:
             made.tell(end)

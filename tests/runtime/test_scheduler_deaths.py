@@ -11,8 +11,8 @@ from pymonik.runtime.host.events import (
     ExecutorLost,
     JournalRead,
     JournalSeen,
-    PieceFaulted,
     RoundOver,
+    SliceFaulted,
 )
 from pymonik.values.outcome import PENDING
 from tests.graph.programs import TASKS, recording
@@ -205,13 +205,13 @@ def test_a_fault_fails_what_had_not_ended_and_leaves_the_executor() -> None:
     after = unit("after", 1, a)
     machine.add(a, b, after)
     machine.report(0, a, 0, 2)
-    machine.tell(PieceFaulted(0, a.number, "IndexError: 7", "the traceback"))
+    machine.tell(SliceFaulted(0, a.number, "IndexError: 7", "the traceback"))
     assert a.outputs.columns[0][:2] == ["a0", "a1"]
     first, second = a.outputs.columns[0][2:]
     assert (first.kind, first.task, first.traceback) == ("error", "a", "the traceback")
     assert first is second, "one fault, one failure"
     assert machine.given() == ["0: b[0:1]"]
-    machine.tell(PieceFaulted(0, 77, "of a unit that is not known any more"))
+    machine.tell(SliceFaulted(0, 77, "of a unit that is not known any more"))
 
 
 def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.events import CameLate, ExecutorLost, GangsSeen, PieceFaulted, StepsHeld
+from pymonik.runtime.host.events import CameLate, ExecutorLost, GangsSeen, SliceFaulted, StepsHeld
 from pymonik.runtime.host.gang import GangState
 from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, MEMBERS, OVER, SharedCells
@@ -154,7 +154,7 @@ def test_what_all_have_left_for_others_begins_in_one_that_hands_it_on(
     machine.end(1, one, 0, 0, seconds=1.0)
     assert machine.end(0, one, 0, 0, seconds=1.0) == ["0: a[0:1]"]
     running = machine.state.units[one.number]
-    assert running.completed_ops == {(0, 0): (10,), (0, 1): ("large",)}
+    assert running.completed_steps == {(0, 0): (10,), (0, 1): ("large",)}
     assert (running.gang, running.each) == (None, 2.0)
     machine.end(0, one, 0, 1)
     assert machine.state.units == {}
@@ -188,7 +188,7 @@ def test_a_unit_of_which_a_part_cannot_be_run_fails_and_the_others_stop(
     machine: Machine, one: Unit, gang: GangState
 ) -> None:
     cells = Player(gang, 0).come().cells
-    machine.tell(PieceFaulted(1, one.number, "a bug"))
+    machine.tell(SliceFaulted(1, one.number, "a bug"))
     assert cells.stopped == AGAIN
     assert machine.state.units == {}
     machine.end(0, one, 0, 0)

@@ -11,7 +11,7 @@ import pytest
 from pymonik.runtime.host.events import (
     ElementsReported,
     ExecutorStarted,
-    PieceEnded,
+    SliceEnded,
     UnitsAdded,
 )
 from pymonik.runtime.host.scheduler import IllegalMove
@@ -25,7 +25,7 @@ def reported(executor: int, number: int, start: int, stop: int, *columns: list[s
 
 
 def ended(executor: int, number: int, start: int, stop: int, *columns: list[str]) -> Any:
-    return PieceEnded(executor, number, start, stop, columns, [], 1.0, None)
+    return SliceEnded(executor, number, start, stop, columns, [], 1.0, None)
 
 
 # Executor 0 has elements 1 to 4 of unit 0; there is an executor 1, and a unit 1 that waits.
@@ -68,7 +68,7 @@ def test_an_illegal_move_is_refused_with_its_history_and_changes_nothing(name: s
     assert before == [
         "  ExecutorStarted(0)",
         "  UnitsAdded()",
-        "  GivePieces(0, 0, 0, 4)",
+        "  GiveSlices(0, 0, 0, 4)",
         "  ExecutorStarted(1)",
         "  ElementsReported(0, 0, 0, 1)",
     ]

@@ -193,5 +193,5 @@ def test_what_is_noted_again_stands_in_order_where_one_has_no_room() -> None:
     page = Small()
     steps = [step(abs, ("v", n)) for n in range(3)]
     ended = {(0, 0): (1,), (0, 1): ("large",), (0, 2): (3,)}
-    assert records(steps, page=page, completed_ops=ended) == [[1], ["large"], [3]]
+    assert records(steps, page=page, completed_steps=ended) == [[1], ["large"], [3]]
     assert page.steps in ([], [(1,)])

@@ -17,7 +17,7 @@ from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks
-from pymonik.wire.journal import IDLE, JournalPage, open_page
+from pymonik.wire.journal import IDLE, SharedJournal, open_page
 from pymonik.wire.program import Program
 from tests.conformance.seams import until
 
@@ -48,7 +48,7 @@ class Host:
     def __init__(self, monkeypatch: Any, is_idle: bool = False) -> None:
         monkeypatch.setattr(lazy_tasks, "time", Ticks)
         fd = open_page()
-        self.page = JournalPage(fd)
+        self.page = SharedJournal(fd)
         os.close(fd)
         self.page.begin(0, 0)
         self.page.numbers[IDLE] = is_idle
@@ -63,10 +63,10 @@ class Host:
         """Run one call; return its last report."""
         code = step(task.func, *(("v", arg) for arg in args), name=task.func_name)
         deaths = {} if death is None else {(0, 0): death}
-        job = Assignment(Program((code,), 1), (), 0, 1, deaths=deaths)
+        assignment = Assignment(Program((code,), 1), (), 0, 1, deaths=deaths)
         token = CURRENT.set(self.subtasks)
         try:
-            (report,) = run(job, self.hosting)
+            (report,) = run(assignment, self.hosting)
         finally:
             CURRENT.reset(token)
             running.CHANGES.clear()

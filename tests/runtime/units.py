@@ -16,12 +16,12 @@ from pymonik.runtime.host.events import (
     Event,
     ExecutorLost,
     ExecutorStarted,
-    PieceEnded,
     RoundOver,
+    SliceEnded,
     UnitCancelled,
     UnitsAdded,
 )
-from pymonik.runtime.host.instructions import GivePieces, KillExecutor
+from pymonik.runtime.host.instructions import GiveSlices, KillExecutor
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.unit_slice import UnitSlice
@@ -88,7 +88,7 @@ class Machine:
         """Tell the scheduler of an event; give what is to be run where, keep its other wishes."""
         given: dict[int, list[UnitSlice]] = {}
         for instruction in self.scheduler.handle(event):
-            if isinstance(instruction, GivePieces):
+            if isinstance(instruction, GiveSlices):
                 given[instruction.executor] = instruction.pieces
             elif isinstance(instruction, KillExecutor):
                 self.kills.append(instruction.executor)
@@ -119,7 +119,7 @@ class Machine:
         """Let an executor end a piece; give what is to be run now."""
         columns, errors = given.get("columns") or records(of, start, stop), given.get("errors", [])
         seconds, plan = given.get("seconds", 1.0), given.get("plan")
-        self.tell(PieceEnded(executor, of.number, start, stop, columns, errors, seconds, plan))
+        self.tell(SliceEnded(executor, of.number, start, stop, columns, errors, seconds, plan))
         self.call_back()
         return self.given()
 

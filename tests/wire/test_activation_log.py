@@ -8,22 +8,22 @@ from collections.abc import Iterator
 import pytest
 
 from pymonik.wire.activation_log import begun, entries
-from pymonik.wire.journal import JournalPage, open_page
+from pymonik.wire.journal import SharedJournal, open_page
 
-Pages = tuple[JournalPage, JournalPage]
+Pages = tuple[SharedJournal, SharedJournal]
 
 
 @pytest.fixture
 def pages() -> Iterator[Pages]:
     fd = open_page()
-    theirs, ours = JournalPage(fd), JournalPage(fd)
+    theirs, ours = SharedJournal(fd), SharedJournal(fd)
     os.close(fd)
     yield theirs, ours
     theirs.close()
     ours.close()
 
 
-def told(page: JournalPage) -> list[object]:
+def told(page: SharedJournal) -> list[object]:
     return entries(page.journal().log)
 
 

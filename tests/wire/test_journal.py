@@ -8,16 +8,24 @@ from collections.abc import Iterator
 import pytest
 
 from pymonik.values.content import Content
-from pymonik.wire.journal import _NUMBERS, ELEMENT, ELEMENTS, GONE, Journal, JournalPage, open_page
+from pymonik.wire.journal import (
+    _NUMBERS,
+    ELEMENT,
+    ELEMENTS,
+    GONE,
+    Journal,
+    SharedJournal,
+    open_page,
+)
 
-Pages = tuple[JournalPage, JournalPage]
+Pages = tuple[SharedJournal, SharedJournal]
 
 
 @pytest.fixture
 def pages() -> Iterator[Pages]:
     """One page, as its executor and as its host see it."""
     fd = open_page()
-    theirs, ours = JournalPage(fd), JournalPage(fd)
+    theirs, ours = SharedJournal(fd), SharedJournal(fd)
     os.close(fd)
     yield theirs, ours
     theirs.close()

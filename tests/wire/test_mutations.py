@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.backend.armonik.fetch import Place
+from pymonik.backend.armonik.fetch import PackLocation
 from pymonik.backend.armonik.unpack import RecordReader
 from pymonik.cache.store import ValueStore
 from pymonik.capture.freeze import content_of
@@ -33,7 +33,7 @@ from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Outputs
 from pymonik.wire import envelope, error_text
 from pymonik.wire.frames import Decoder, Encoder
-from pymonik.wire.journal import _NUMBERS, GONE, Journal, JournalPage, open_page
+from pymonik.wire.journal import _NUMBERS, GONE, Journal, SharedJournal, open_page
 from tests.armonik.conftest import started
 from tests.wire.mutations import changed_bytes, changed_field
 
@@ -188,7 +188,7 @@ def test_a_forged_pack_costs_its_own_values_only(
         for _ in range(CHANGES):
             reader: Any = RecordReader(OneResult(forged(opened, chance)))  # type: ignore[arg-type]
             cell = Outputs(len(columns[0]) if columns else 1, len(columns))
-            reader._fetch(cell, Place("id", opened.digest, 1, True))
+            reader._fetch(cell, PackLocation("id", opened.digest, 1, True))
             assert reader.tracker.problem is None
             for record in (record for column in cell.columns for record in column):
                 if type(record) is Failure and record.exception is None:
@@ -245,7 +245,7 @@ def test_a_journal_tells_what_was_noted_as_far_as_it_can_be_read(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     fd = open_page()
-    with closing(JournalPage(fd)) as page:
+    with closing(SharedJournal(fd)) as page:
         page.begin(7, 3)
         for entry in NOTED:
             assert page.add(entry)

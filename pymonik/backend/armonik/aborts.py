@@ -152,19 +152,19 @@ class AbortHandler:
     def settle(self, ids: set[str], gone: Collection[str] = ()) -> None:
         """Let the units of aborted results end, or send them again; gone: those without a row."""
         results = self._with_causes(ids, gone)
-        again: list[Unit] = []
+        unsent: list[Unit] = []
         resent: set[int] = set()
         for id_, unit in self._tracker.open_units():
             # What waits for a unit that is sent again was ended together with it.
             ended_too = not resent.isdisjoint(map(id, unit.needs))
             if ended_too or (id_ in results and not self._end(unit, results[id_])):
-                again.append(unit)
+                unsent.append(unit)
                 resent.add(id(unit.outputs))
-        for unit in again:
+        for unit in unsent:
             self._tracker.reopen(unit)
-        if again:
-            logger.info("an input was lost: %s sent again without it", counted(len(again), "task"))
-            self._send(again)
+        if unsent:
+            logger.info("an input was lost: %s sent again without it", counted(len(unsent), "task"))
+            self._send(unsent)
 
     def _end(self, unit: Unit, result: Any) -> bool:
         """Let a unit end with failures; False when it can still give a value."""

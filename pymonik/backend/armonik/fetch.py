@@ -28,7 +28,7 @@ OPEN, STORED, FETCHING = "open", "stored", "fetching"
 THREADS = 8
 
 
-class Place:
+class PackLocation:
     """Where the outcome of a unit is, until its records are here."""
 
     __slots__ = ("asked", "digest", "id", "number", "state", "wanted")
@@ -49,14 +49,14 @@ class Fetcher:
     def __init__(
         self,
         lock: threading.Condition,
-        fetch: Callable[[Outputs, Place], int],
+        fetch: Callable[[Outputs, PackLocation], int],
         fetch_value: Callable[[Outputs, Value], None],
         broken: Callable[[BaseException], None],
     ) -> None:
         self.large_values = LargeValues(
             lambda outputs, value: self._work(self._fetch_value, outputs, value)
         )
-        self.places: WeakKeyDictionary[Outputs, Place] = WeakKeyDictionary()
+        self.places: WeakKeyDictionary[Outputs, PackLocation] = WeakKeyDictionary()
         # What was asked for while its unit was on its way: handles know sooner than we do where
         # values will be.
         self._early: WeakSet[Outputs] = WeakSet()
@@ -73,7 +73,7 @@ class Fetcher:
         self._ahead: dict[int, int] = {}
         self._pool: DaemonPool | None = None
 
-    def expect(self, outputs: Outputs, place: Place) -> None:
+    def expect(self, outputs: Outputs, place: PackLocation) -> None:
         """Take note of a unit that was sent."""
         self.places[outputs] = place
         self._outputs[place.number] = outputs
@@ -128,7 +128,7 @@ class Fetcher:
         if place.asked or self._is_near(place):
             self._start(outputs, place)
 
-    def _is_near(self, place: Place) -> bool:
+    def _is_near(self, place: PackLocation) -> bool:
         front = self._front
         if front is None or not self._reads_on or not place.wanted or self._is_full():
             return False
@@ -146,7 +146,7 @@ class Fetcher:
             if self._is_near(place):
                 self._start(outputs, place)
 
-    def _start(self, outputs: Outputs, place: Place) -> None:
+    def _start(self, outputs: Outputs, place: PackLocation) -> None:
         place.state = FETCHING
         self._ahead[place.number] = 0
         self._work(self._run, outputs, place)
@@ -173,7 +173,7 @@ class Fetcher:
             problem.__cause__ = error
             self._broken(problem)
 
-    def _run(self, outputs: Outputs, place: Place) -> None:
+    def _run(self, outputs: Outputs, place: PackLocation) -> None:
         with self._lock:
             # How large a pack is shows when it is here: those that came meanwhile may be enough.
             if not place.asked and self._is_full():

@@ -37,9 +37,9 @@ class ClusterObjects:
         stored = self._tracker.stored_objects.outputs.get(outputs)
         return value_id(stored.id, outputs, output, place) if stored is not None else ""
 
-    def store(self, content: Content, again: bool = False) -> str:
+    def store(self, content: Content, resend: bool = False) -> str:
         """Store an object now."""
-        return self._sender.store(content, again).id
+        return self._sender.store(content, resend).id
 
     def holds(self, content: Content) -> bool:
         """Return whether a content is stored in this session."""

@@ -125,31 +125,31 @@ class ClusterStore:
             raise
         pool.shutdown()
 
-    def submit(self, step: Submit) -> None:
+    def submit(self, request: Submit) -> None:
         """Submit tasks, once, whatever happens to the answer."""
         tag = uuid.uuid4().hex
-        request = self._submission(step, tag)
-        deadline = deadline_of(_ENTRY_BYTES * len(step.entries))
+        message = self._submission(request, tag)
+        deadline = deadline_of(_ENTRY_BYTES * len(request.entries))
         for pause in self.rpc.pauses(settings().patience):
             failures = self.rpc.breaker.failures
             try:
-                self.rpc.send_once(self.tasks.SubmitTasks, request, deadline)
+                self.rpc.send_once(self.tasks.SubmitTasks, message, deadline)
                 return
             except ClusterError as error:
                 if not is_ambiguous(error):
                     raise
-                if self._has_arrived(tag, len(step.entries), may_go_on(error)):
+                if self._has_arrived(tag, len(request.entries), may_go_on(error)):
                     return
                 is_permanent = self.rpc.is_permanent(error, failures)
                 if is_permanent or pause is None or self.rpc.closing.wait(pause):
                     raise
         raise AssertionError("the last pause is None")
 
-    def _submission(self, step: Submit, tag: str) -> Any:
+    def _submission(self, request: Submit, tag: str) -> Any:
         kind = tasks_common_pb2.SubmitTasksRequest
         creations = []
-        for entry in step.entries:
-            own = entry.placement != step.placement
+        for entry in request.entries:
+            own = entry.placement != request.placement
             creations.append(
                 kind.TaskCreation(
                     payload_id=entry.payload.id,
@@ -160,7 +160,7 @@ class ClusterStore:
             )
         return kind(
             session_id=self.session_id,
-            task_options=messages.task_options(step.placement, {TAG: tag}),
+            task_options=messages.task_options(request.placement, {TAG: tag}),
             task_creations=creations,
         )
 

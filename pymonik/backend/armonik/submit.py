@@ -101,7 +101,7 @@ class Sender:
             self._session.store.begin()
             self._to_upload = work.size
             try:
-                dispatch(work.steps, self._session.store, partial(self._expect, work.outputs))
+                dispatch(work.requests, self._session.store, partial(self._expect, work.outputs))
                 break
             except StaleError as error:
                 rest = self._put_right(work, error)
@@ -139,15 +139,15 @@ class Sender:
         if self._tracker.problem is not None:  # every wait for what would be sent ends with it
             raise self._tracker.problem
 
-    def store(self, content: Content, again: bool) -> ClusterObject:
+    def store(self, content: Content, resend: bool) -> ClusterObject:
         """Store an object by itself, unless it is stored already; give where it is."""
         stored_objects = self._tracker.stored_objects
         with self.abort_handler.sending:
-            if again:
+            if resend:
                 stored_objects.contents.pop(content.digest, None)
             try:
                 work = sending((), (content,), stored_objects, self._context)
-                dispatch(work.steps, self._session.store)
+                dispatch(work.requests, self._session.store)
             except BaseException:
                 stored_objects.forget_unsent()
                 raise

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.backend.armonik.fetch import OPEN, Fetcher, Place
+from pymonik.backend.armonik.fetch import OPEN, Fetcher, PackLocation
 from pymonik.backend.armonik.large_values import HERE, Value
 from pymonik.plan.requests import ClusterObject
 from pymonik.plan.stored_objects import StoredObjects
@@ -49,7 +49,9 @@ class SubmissionTracker:
     """Everything that several threads look at; `changed` guards it."""
 
     def __init__(
-        self, fetch: Callable[[Outputs, Place], int], fetch_value: Callable[[Outputs, Value], None]
+        self,
+        fetch: Callable[[Outputs, PackLocation], int],
+        fetch_value: Callable[[Outputs, Value], None],
     ) -> None:
         self.changed = Waiters()
         self.stored_objects = StoredObjects()
@@ -79,7 +81,7 @@ class SubmissionTracker:
                 if output.id in self.open:
                     continue
                 self.sent += 1
-                place = Place(output.id, output.digest, next(self._ticks), unit.wanted)
+                place = PackLocation(output.id, output.digest, next(self._ticks), unit.wanted)
                 earlier = self.fetcher.places.get(unit.outputs)
                 place.asked = earlier is not None and earlier.asked
                 self.fetcher.expect(unit.outputs, place)
@@ -124,7 +126,7 @@ class SubmissionTracker:
     def fetched_records(
         self,
         outputs: Outputs,
-        place: Place,
+        place: PackLocation,
         columns: Sequence[Sequence[Any]],
         errors: Sequence[Failure],
     ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymonik.backend.armonik.fetch import Place
+from pymonik.backend.armonik.fetch import PackLocation
 from pymonik.backend.armonik.large_values import Value
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker
@@ -30,7 +30,7 @@ class RecordReader:
         # What workers have said of versions that differ.
         self._reported: set[str] = set()
 
-    def _fetch(self, outputs: Outputs, place: Place) -> int:
+    def _fetch(self, outputs: Outputs, place: PackLocation) -> int:
         size = 0
         try:
             opened = self._session.open_result(place.id)

@@ -116,13 +116,13 @@ class ContainerWatch:
         """Take the functions that a container holds: their code is called by way of it."""
         if type(obj) is types.FunctionType and not _goes_along(obj):
             return []
-        found = [
+        functions = [
             one for one in reachable(obj) if _goes_along(one) and (one is obj or id(one) not in met)
         ]
-        met.update(map(id, found))
-        self.functions += found
+        met.update(map(id, functions))
+        self.functions += functions
         held = _bound(obj) if type(obj) is not types.FunctionType else []
-        return [*held, *chain.from_iterable(map(_seen_by, found))]
+        return [*held, *chain.from_iterable(map(_seen_by, functions))]
 
 
 class _Snapshot:

@@ -44,13 +44,13 @@ class ObjectWatch:
     __slots__ = ("_arrays", "_bare", "_epoch", "_looks", "_pickled", "_seen", "is_partial")
 
     def __init__(
-        self, obj: Any, travels: Callable[[Any], bool], names: Iterable[str] | None = None
+        self, obj: Any, is_by_value: Callable[[Any], bool], names: Iterable[str] | None = None
     ) -> None:
-        """Look at an object; travels: which functions and classes go by value.
+        """Look at an object; is_by_value: which functions and classes go by value.
 
         names: of the variables of a module, those to look at.
         """
-        seen = _Found(obj, travels, names)
+        seen = _Found(obj, is_by_value, names)
         self._looks, self._arrays, self._pickled = seen.looks(), seen.arrays, seen.pickled
         self._bare = seen.bare
         # Whether there is more than is looked at by every call.
@@ -84,9 +84,9 @@ class _Found:
     """What can be changed in an object, and in what it holds."""
 
     def __init__(
-        self, top: Any, travels: Callable[[Any], bool], names: Iterable[str] | None
+        self, top: Any, is_by_value: Callable[[Any], bool], names: Iterable[str] | None
     ) -> None:
-        self.top, self.travels = top, travels
+        self.top, self.is_by_value = top, is_by_value
         self.met: set[int] = set()
         self.functions: list[Any] = []
         # Attributes of functions that have none.
@@ -143,7 +143,7 @@ class _Found:
         if vars(kind).get("__pymonik_role__") == "task":
             return (obj.__pymonik_function__,)
         if kind is types.FunctionType:
-            return self._function(obj) if self.travels(obj) else ()
+            return self._function(obj) if self.is_by_value(obj) else ()
         if kind is types.CellType:
             self.cells += [obj] if _is_filled(obj) else []
             return map(_in_cell, self.cells[-1:])

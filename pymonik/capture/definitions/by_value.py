@@ -18,7 +18,7 @@ _MADE_IN_C = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
 
 
-def travels_from(module: str | None) -> bool:
+def is_by_value_from(module: str | None) -> bool:
     """Return whether no worker can import a module, so that what it defines goes by value."""
     if module is None or module == "__main__" or is_local(module):
         return True
@@ -26,17 +26,17 @@ def travels_from(module: str | None) -> bool:
     return loaded is not None and is_made(loaded)
 
 
-def travels(thing: Any) -> bool:
+def is_by_value(thing: Any) -> bool:
     """Return whether a class or function goes by value."""
     module = thing.__module__
     if module == "builtins" or (isinstance(thing, type) and thing.__flags__ & _MADE_IN_C):
         return False
-    return travels_from(module) or record_of(thing) is not None or not is_importable(thing)
+    return is_by_value_from(module) or record_of(thing) is not None or not is_importable(thing)
 
 
 def is_importable(thing: Any) -> bool:
     """Return whether a worker finds a class or function under its name."""
-    return not travels_from(thing.__module__) and bool(_BY_NAME(thing))
+    return not is_by_value_from(thing.__module__) and bool(_BY_NAME(thing))
 
 
 def is_made(module: types.ModuleType) -> bool:

@@ -43,9 +43,11 @@ def is_known_by_name(function: types.FunctionType) -> bool:
         return False
     if function in _MADE:  # its module need not be there
         return True
-    from pymonik.capture.definitions.by_value import travels_from  # not for executors: cloudpickle
+    from pymonik.capture.definitions.by_value import (
+        is_by_value_from,
+    )  # not for executors: cloudpickle
 
-    return travels_from(module) and found_at(f"{module}:{name}") is function
+    return is_by_value_from(module) and found_at(f"{module}:{name}") is function
 
 
 def outline_of(function: types.FunctionType) -> bytes:

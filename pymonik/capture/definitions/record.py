@@ -134,9 +134,11 @@ class DefinitionRecord:
 
         A base that has changed is captured again for the first of its classes that is asked for.
         """
-        known = tuple([m.definition for m in self.members if m.definition is not None])
+        definitions = tuple([m.definition for m in self.members if m.definition is not None])
         parts = self.reference[1]
-        return known == parts or len(known) != len(parts)  # the latter: not all were made here
+        return definitions == parts or len(definitions) != len(
+            parts
+        )  # the latter: not all were made here
 
     @property
     def is_function(self) -> bool:
@@ -244,8 +246,8 @@ _PLACES: dict[int, tuple[weakref.ref[Any], str]] = {}
 
 def place_of(made: Any, function: Any) -> str:
     """Return the "module:name" of what is made of a function, in its module; "" without one."""
-    if (known := _PLACES.get(id(made))) is not None:
-        return known[1]
+    if (noted_place := _PLACES.get(id(made))) is not None:
+        return noted_place[1]
     name = getattr(function, "__module__", None) or ""
     space = getattr(sys.modules.get(name), "__dict__", {})
     return next((f"{name}:{key}" for key, held in list(space.items()) if held is made), "")
@@ -260,6 +262,6 @@ def put_at(place: str, made: Any) -> Any:
 
 def standing_at(place: str, kind: type, function: Any) -> Any:
     """Return what stands at a place, if it is of a kind and made of this very function."""
-    found = object_at(place) if place else None
-    is_it = type(found) is kind and getattr(found, "__wrapped__", None) is function
-    return found if is_it else None
+    obj = object_at(place) if place else None
+    is_it = type(obj) is kind and getattr(obj, "__wrapped__", None) is function
+    return obj if is_it else None

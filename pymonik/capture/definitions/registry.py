@@ -179,10 +179,10 @@ class Definitions:
                 self._made[self.lookup.key(*one.reference)] = one.obj
 
     def _define(self, record: DefinitionRecord) -> None:
-        from pymonik.capture.definitions.by_value import travels
+        from pymonik.capture.definitions.by_value import is_by_value
 
         self.count += 1
-        watch = ObjectWatch(record.obj, travels, record.names)
+        watch = ObjectWatch(record.obj, is_by_value, record.names)
         if record.is_function:
             record.outline = outline_of(record.obj)
             record.outlines.add(record.outline)
@@ -209,10 +209,10 @@ class Definitions:
 
     def _renew(self, obj: Any) -> None:
         """Let an object that has no state begin without: a call before may have given it some."""
-        from pymonik.capture.definitions.by_value import travels
+        from pymonik.capture.definitions.by_value import is_by_value
 
         state = attribute(obj, "__dict__")
-        if state is None or not travels(type(obj)):
+        if state is None or not is_by_value(type(obj)):
             return
         record = self._records.get(id(obj))
         if record is None or not record.is_own:
@@ -262,10 +262,10 @@ class Definitions:
 
     def settle(self, made: Sequence[DefinitionRecord]) -> None:
         """Watch what was made from now on: it is complete."""
-        from pymonik.capture.definitions.by_value import travels
+        from pymonik.capture.definitions.by_value import is_by_value
 
         for record in made:
-            record.watch = ObjectWatch(record.obj, travels)
+            record.watch = ObjectWatch(record.obj, is_by_value)
         for record in made:
             _, parts = record.reference
             by_id = {header_of(part).id: part for part in parts}

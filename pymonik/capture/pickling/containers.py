@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 from pymonik._pickled import pickled
-from pymonik.capture.definitions.by_value import travels
+from pymonik.capture.definitions.by_value import is_by_value
 from pymonik.capture.importer import is_shipped
 
 # What comes first in the order of resolution counts: an `OrderedDict` is a `dict`, too.
@@ -67,7 +67,7 @@ def _fills_itself(kind: Any, base: Any) -> bool:
 
 
 def _is_of_program(kind: Any) -> bool:
-    return travels(kind) or is_shipped(sys.modules.get(kind.__module__))
+    return is_by_value(kind) or is_shipped(sys.modules.get(kind.__module__))
 
 
 def _is_own(kind: Any, base: Any, name: str) -> bool:

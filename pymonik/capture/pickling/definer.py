@@ -14,7 +14,7 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
-from pymonik.capture.definitions.by_value import travels, travels_from
+from pymonik.capture.definitions.by_value import is_by_value, is_by_value_from
 from pymonik.capture.definitions.functions import is_known_by_name
 from pymonik.capture.definitions.maker import begun, needed
 from pymonik.capture.definitions.namespaces import Namespace, is_variable, reduce_cell
@@ -43,7 +43,7 @@ class _DefinedVariables(SharedVariables):
     def cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
         """Return a definition of its own to what methods share with the scope of their class."""
         is_inner = "<locals>" in self._id
-        if not is_inner or not travels_from(function.__globals__.get("__name__")):
+        if not is_inner or not is_by_value_from(function.__globals__.get("__name__")):
             return None  # of a decorator, such as that of data classes
         if not is_variable(cell):
             return None
@@ -81,7 +81,7 @@ class _Definer(Pickler):
             if isinstance(obj, type):
                 space = vars(sys.modules.get(obj.__module__, types))
                 hints = hinted(vars(obj).get("__annotations__"), space)
-                return class_parts.reduce_class(obj, self.record.id, travels, hints)
+                return class_parts.reduce_class(obj, self.record.id, is_by_value, hints)
             if type(obj) is types.FunctionType:
                 return self._begin_function(obj)
             if type(obj) is types.CellType:

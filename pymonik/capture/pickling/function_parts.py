@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from pymonik.capture.definitions.by_value import travels
+from pymonik.capture.definitions.by_value import is_by_value
 from pymonik.capture.definitions.namespaces import function_in, new_code
 from pymonik.capture.definitions.record import RECORDS, found_at
 from pymonik.capture.importer import local_object, set_function
@@ -68,7 +68,7 @@ def method_of_class(function: types.FunctionType) -> Any:
     if kinds == [None]:  # where classes were made of their definitions
         kinds = [record.obj for record in list(RECORDS.values()) if record.id == address]
     for kind in kinds:
-        if isinstance(kind, type) and vars(kind).get(name) is function and travels(kind):
+        if isinstance(kind, type) and vars(kind).get(name) is function and is_by_value(kind):
             return getattr, (kind, name)
     return None
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.arguments import is_argument
-from pymonik.capture.definitions.by_value import travels_from
+from pymonik.capture.definitions.by_value import is_by_value_from
 from pymonik.capture.definitions.record import object_at, place_of, put_at, standing_at
 from pymonik.capture.importer import is_shipped
 
@@ -25,7 +25,7 @@ def _reduce_cached(obj: Any) -> Any:
     if not isinstance(function, types.FunctionType):
         return NotImplemented
     at = f"{obj.__module__}:{obj.__qualname__}"
-    if not travels_from(obj.__module__) and object_at(at) is obj:
+    if not is_by_value_from(obj.__module__) and object_at(at) is obj:
         return NotImplemented
     return new_cached, (function, obj.cache_parameters(), place_of(obj, function))
 
@@ -37,9 +37,9 @@ _CACHED: weakref.WeakValueDictionary[tuple[str, int, str], Any] = weakref.WeakVa
 @pickled
 def new_cached(function: Any, parameters: dict[str, Any], place: str = "") -> Any:
     """Make a function with a cache, or return the one that stands for the function at a place."""
-    found = standing_at(place, functools._lru_cache_wrapper, function)
-    if found is not None and found.cache_parameters() == parameters:
-        return _emptied(found) if is_shipped(sys.modules.get(function.__module__)) else found
+    cached = standing_at(place, functools._lru_cache_wrapper, function)
+    if cached is not None and cached.cache_parameters() == parameters:
+        return _emptied(cached) if is_shipped(sys.modules.get(function.__module__)) else cached
     made = functools.lru_cache(**parameters)(function)
     # It holds the function, so that no other one comes to have its id meanwhile.
     key = (place, id(function), repr(parameters))

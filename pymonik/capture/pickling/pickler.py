@@ -18,7 +18,12 @@ from typing import Any
 import cloudpickle
 
 from pymonik.capture import class_parts
-from pymonik.capture.definitions.by_value import is_importable, is_made, travels, travels_from
+from pymonik.capture.definitions.by_value import (
+    is_by_value,
+    is_by_value_from,
+    is_importable,
+    is_made,
+)
 from pymonik.capture.definitions.functions import is_known_by_name
 from pymonik.capture.definitions.record import DefinitionRecord, is_single_here, record_of
 from pymonik.capture.definitions.registry import TABLE, defined
@@ -193,7 +198,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
         self.origins.add(cls.__module__)
         if (record := record_of(cls)) is not None:
             return self._refer(record)
-        if travels(cls):
+        if is_by_value(cls):
             return self._refer(TABLE.record_of(cls))
         return super().reducer_override(cls)
 
@@ -212,16 +217,16 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
 
     def _reduce_object(self, obj: Any, kind: Any) -> Any:
         if isinstance(obj, enum.Enum):
-            if travels(kind) and kind._member_map_.get(obj._name_) is obj:
+            if is_by_value(kind) and kind._member_map_.get(obj._name_) is obj:
                 return class_parts.member_named, (kind, obj._name_)
         elif is_type_name(kind):
-            if travels_from(obj.__module__) or record_of(obj) is not None:
+            if is_by_value_from(obj.__module__) or record_of(obj) is not None:
                 return self._refer(TABLE.record_of(obj, f"{obj.__module__}:{obj.__name__}"))
         elif is_single_here(obj):
             return self._refer(TABLE.record_of(obj))
         elif (name := single_name(obj, kind)) is not None:
             module = sys.modules[name.partition(":")[0]]
-            if module.__name__ != "__main__" and not travels_from(module.__name__):
+            if module.__name__ != "__main__" and not is_by_value_from(module.__name__):
                 return getattr, (module, name.partition(":")[2])
             return self._refer(TABLE.record_of(obj, name))
         if isinstance(obj, BaseException):
@@ -269,7 +274,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
     def _function_by_value(self, function: Any) -> Any:
         if is_dispatcher(function) and not is_importable(function):
             reduced = reduce_dispatcher(function)
-        elif travels_from(function.__module__):
+        elif is_by_value_from(function.__module__):
             reduced = self._dynamic_function_reduce(function)
         else:
             reduced = super().reducer_override(function)

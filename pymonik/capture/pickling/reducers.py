@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik._pickled import pickled
-from pymonik.capture.definitions.by_value import travels_from
+from pymonik.capture.definitions.by_value import is_by_value_from
 from pymonik.capture.pickling import of_functools, weak
 from pymonik.system.attributes import HEAP_TYPE, attribute
 from pymonik.values.content import IMMEDIATE
@@ -47,10 +47,10 @@ def single_name(obj: Any, kind: Any) -> str | None:
         return None
     module = kind.__module__
     if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
-        return _name_it_gives(obj, kind, module) if travels_from(module) else None
+        return _name_it_gives(obj, kind, module) if is_by_value_from(module) else None
     if attribute(obj, "__dict__") or not _is_plain(kind):
         return None
-    if any(vars(base).get("__slots__") for base in kind.__mro__) and travels_from(module):
+    if any(vars(base).get("__slots__") for base in kind.__mro__) and is_by_value_from(module):
         return None
     return _name_in(obj, module)
 
@@ -72,7 +72,7 @@ def _name_it_gives(obj: Any, kind: Any, module: str) -> str | None:
 
 
 def _script_modules() -> list[str]:
-    return [name for name in list(sys.modules) if travels_from(name)]
+    return [name for name in list(sys.modules) if is_by_value_from(name)]
 
 
 def _name_in(obj: Any, *modules: str) -> str | None:

@@ -218,16 +218,16 @@ def _retry(world: World, task: TaskRecord, error: str) -> None:
             world.set_result(result, ResultStatus.ABORTED)
     task.pod = ""
     world.set_task(task, TaskStatus.RETRIED, error)
-    again = _renew(world, task)
+    attempt = _renew(world, task)
     for result in outputs:
-        world.set_owner(result, again.id)
-    submission.connect(world, [again], session=None)
+        world.set_owner(result, attempt.id)
+    submission.connect(world, [attempt], session=None)
 
 
 def _renew(world: World, task: TaskRecord) -> TaskRecord:
     """Create the next attempt of a task."""
     chain = (*task.retry_of, task.id)
-    again = TaskRecord(
+    attempt = TaskRecord(
         id=f"{task.initial_id}###{len(chain)}",
         session_id=task.session_id,
         options=task.options,
@@ -240,9 +240,9 @@ def _renew(world: World, task: TaskRecord) -> TaskRecord:
         parents=task.parents,
         retry_of=chain,
     )
-    world.tables.add_task(again)
-    world.out.append(TaskCreated(again.session_id, again.id))
-    return again
+    world.tables.add_task(attempt)
+    world.out.append(TaskCreated(attempt.session_id, attempt.id))
+    return attempt
 
 
 def _poison(world: World, task: TaskRecord) -> None:

@@ -102,7 +102,7 @@ def _wish(node: Map, seconds: float | None, target: Target) -> int:
         return min(given, max(1, node.n))
     slots = max(1, target.slots)
     if seconds is None:
-        before = target.known.get(node.name)
+        before = target.durations.get(node.name)
         short = before is not None and before * node.n < settings().unit_seconds * slots
         return max(
             1, node.n // (slots if short or target.isolates_delegating else _UNITS_A_SLOT * slots)

@@ -19,7 +19,7 @@ from pymonik.graph.bands import Cluster, Grain, clusters
 from pymonik.graph.blocks import Clustered, in_blocks
 from pymonik.graph.elements import ElementGraph
 from pymonik.graph.ir import Graph, Map, inputs
-from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
+from pymonik.graph.phases import WIDE, affinity_of, groups_of, phases_of
 from pymonik.settings import settings
 from pymonik.system.structs import replace
 
@@ -42,7 +42,7 @@ def cluster(graph: Graph, target: Target) -> Graph:
     """Make units of small calls of several levels."""
     if not target.grain or any(isinstance(node, Map) and node.is_block for node in graph.nodes):
         return graph
-    phases, is_given = phases_of(graph, lambda node: _place(node, target)), _is_given(graph)
+    phases, is_given = phases_of(graph, lambda node: _affinity(node, target)), _is_given(graph)
     blocks: list[Clustered] = []
     notes: list[str] = []
     for (phase, _), maps in groups_of(graph, phases).items():
@@ -84,14 +84,14 @@ def _bound(longest: float, work: float, target: Target, is_given: bool) -> float
     return (max(longest, share) if is_given else longest + share) * (1 + 1e-9)
 
 
-def _place(node: Map, target: Target) -> Any:
+def _affinity(node: Map, target: Target) -> Any:
     """Return what calls must agree on to share a block; None for calls that stay as they are."""
     if not node.n or node.n * len(node.steps) > min(target.grain, WIDE) * max(1, target.slots):
         return None
-    known = target.known.get(node.name)
-    if known is not None and known > settings().unit_seconds / target.grain:
+    seconds = target.durations.get(node.name)
+    if seconds is not None and seconds > settings().unit_seconds / target.grain:
         return None
-    return place_of(node, target)
+    return affinity_of(node, target)
 
 
 def _clusters(elements: ElementGraph, target: Target, is_given: bool) -> dict[int, Cluster] | None:

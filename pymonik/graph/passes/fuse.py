@@ -110,7 +110,7 @@ def _reason(node: Map, needs: Collection[int], use: _Use) -> str:
     if len(chain.needs) > 1 and not all(key in needs for key in chain.needs if key != id(node)):
         return _SIDE
     consumer, producer = chain.maps[-1].spec, node.spec
-    if consumer is not producer and consumer.place != producer.place:
+    if consumer is not producer and consumer.affinity != producer.affinity:
         return "other partition, priority or environment"
     for step in node.steps:
         if step.spec.delegates:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.graph.blocks import Clustered, in_blocks
 from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Graph, Map
-from pymonik.graph.phases import WIDE, groups_of, phases_of, place_of
+from pymonik.graph.phases import WIDE, affinity_of, groups_of, phases_of
 from pymonik.graph.verbs import refs_of
 from pymonik.system.structs import replace
 
@@ -45,7 +45,7 @@ def gang(graph: Graph, target: Target) -> Graph:
     parts = min(target.slots, _PARTS)
     if not target.exchanges or parts < 2 or len(graph.nodes) < _LEVELS:
         return graph
-    phases = phases_of(graph, lambda node: _place(node, target))
+    phases = phases_of(graph, lambda node: _affinity(node, target))
     blocks = [
         _block(maps, phase, parts)
         for (phase, _), maps in groups_of(graph, phases).items()
@@ -58,15 +58,15 @@ def gang(graph: Graph, target: Target) -> Graph:
     return replace(made, notes=graph.notes + tuple(notes))
 
 
-def _place(node: Map, target: Target) -> Any:
+def _affinity(node: Map, target: Target) -> Any:
     """Return what calls must agree on to run together; None for calls that stay as they are."""
     if not 0 < node.n * len(node.steps) <= WIDE * target.slots:
         return None
-    if target.known.get(node.name, 0.0) > _LONG:
+    if target.durations.get(node.name, 0.0) > _LONG:
         return None
     if any((step.spec.options.cost or 0.0) > _LONG for step in node.steps):
         return None
-    return place_of(node, target)
+    return affinity_of(node, target)
 
 
 def _is_worth_it(maps: list[Map]) -> bool:

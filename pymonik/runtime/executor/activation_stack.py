@@ -51,11 +51,11 @@ class ActivationStack:
             return False
         while self.activations and self.activations[-1].is_tail:  # all it does is to hand on
             self._drop()
-        activation.mark, activation.known = self._log.mark, len(self._logged)
+        activation.mark, activation.logged = self._log.mark, len(self._logged)
         codes = [self._numbered(s.callee) for s in activation.steps if not self._names(s.callee)]
         steps = [(step.callee.number, *step[1:]) for step in activation.steps]
         if not self._log.push((_GRAPH, codes, steps, activation.root, activation.value)):
-            del self._logged[activation.known :]
+            del self._logged[activation.logged :]
             return False
         self.activations.append(activation)
         return True
@@ -99,7 +99,7 @@ class ActivationStack:
     def _drop(self) -> Activation:
         dropped = self.activations.pop()
         self._log.cut(dropped.mark)
-        del self._logged[dropped.known :]
+        del self._logged[dropped.logged :]
         return dropped
 
     def _names(self, callee: Callee) -> bool:
@@ -118,7 +118,7 @@ class ActivationStack:
         root: int | None,
         value: Any,
     ) -> Activation:
-        callees += [Callee(code, pure, known, self._hosting) for code, pure, known in codes]
+        callees += [Callee(code, pure, is_brief, self._hosting) for code, pure, is_brief in codes]
         made = [RecordedCall(callees[number], *others) for number, *others in steps]
         return Activation(made, root, value)
 

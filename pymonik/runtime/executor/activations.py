@@ -51,17 +51,17 @@ class Callee:
 
 
 class RecordedCall(NamedTuple):
-    """One call. base: its number in a map, None for a single call. place: where seeds come from."""
+    """One call. base: its number in a map, if it has one. spawn_key: where its seed is from."""
 
     callee: Callee
     args: tuple[Argument, ...]
-    place: Any
+    spawn_key: Any
     base: int | None
     site: str
 
     def code(self) -> StepCode:
         """Return it as a step of a program."""
-        return StepCode._make((*self.callee.code, (), True, self.site, self.base, self.place))
+        return StepCode._make((*self.callee.code, (), True, self.site, self.base, self.spawn_key))
 
     def call(self, values: Sequence[Any]) -> Any:
         """Call the function, given the records of earlier steps."""
@@ -85,7 +85,7 @@ class Activation:
     how often the next step was tried in executors that are dead. mark: where its log began.
     """
 
-    __slots__ = ("died", "known", "mark", "root", "steps", "unneeded", "value", "values")
+    __slots__ = ("died", "logged", "mark", "root", "steps", "unneeded", "value", "values")
 
     def __init__(self, steps: list[RecordedCall], root: int | None, value: Any = None) -> None:
         self.steps, self.root, self.value = steps, root, value
@@ -93,7 +93,7 @@ class Activation:
         self.unneeded = _unneeded(steps, root)
         self.died = 0
         self.mark: Any = None
-        self.known = 0
+        self.logged = 0
 
     @property
     def result(self) -> Any:

@@ -17,7 +17,7 @@ from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.later_subtasks import RecordedCalls
 from pymonik.runtime.executor.restorer import Restorer
-from pymonik.runtime.executor.resume import CompletedOps, DeathRecord, Deaths
+from pymonik.runtime.executor.resume import CompletedSteps, DeathRecord, Deaths
 from pymonik.system.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -91,8 +91,8 @@ class ExecutionServices(Struct, frozen=False):
 class Report(Struct, frozen=False):
     """Records of elements `start` to `stop`, a list a stored step; `errors` of values not stored.
 
-    After the `last` report of a run, what is left of the job is for the host to place anew. Of a
-    unit that several run, see `lane`: held are records of steps that are nowhere else; is_late:
+    After the `last` report of a run, what is left is for the host to place anew. Of a unit that
+    several run, see `lane`: held are records of steps that are nowhere else; is_late:
     others have run the part that was to be run here.
     """
 
@@ -108,7 +108,7 @@ class Report(Struct, frozen=False):
 class Assignment(Struct):
     """A range of elements of a program to run now.
 
-    attempts, failed_calls, completed_ops, deaths: of earlier attempts, by (element, step). each:
+    attempts, failed_calls, completed_steps, deaths: of earlier attempts, by (element, step). each:
     seconds that a step takes of a unit whose other steps are to run elsewhere. gang: the part of
     this executor, where several run the unit.
     """
@@ -119,7 +119,7 @@ class Assignment(Struct):
     stop: int
     attempts: dict[tuple[int, int], int] = field(default_factory=dict)
     failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
-    completed_ops: CompletedOps = field(default_factory=dict)
+    completed_steps: CompletedSteps = field(default_factory=dict)
     deaths: Deaths = field(default_factory=dict)
     each: float | None = None
     gang: Gang | None = None
@@ -127,7 +127,7 @@ class Assignment(Struct):
     @property
     def was_tried(self) -> bool:
         """Return whether executors have died of it, or with it."""
-        return bool(self.attempts or self.failed_calls or self.completed_ops or self.deaths)
+        return bool(self.attempts or self.failed_calls or self.completed_steps or self.deaths)
 
 
 def caller(

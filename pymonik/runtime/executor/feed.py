@@ -82,7 +82,7 @@ class ArgumentReader:
         for part in parts_of(column, element):
             records: Sequence[Any] = ()
             if isinstance(part, int):
-                records = made[part].noted if type(made[part]) is OpValue else ()
+                records = made[part].records if type(made[part]) is StepValue else ()
             elif isinstance(part, tuple):  # else it has failed itself, and is raised
                 records = self.records((part,))
             yield from (record for record in records if type(record) is Failure)
@@ -127,11 +127,11 @@ def _failing(failure: Failure) -> Getter:
 
 
 def _taken(made: Any) -> Any:
-    """Return what a step takes of what an earlier one has made: an immediate, or an `OpValue`."""
-    return made.take() if type(made) is OpValue else made
+    """Return what a step takes of what an earlier one has made: an immediate, or an `StepValue`."""
+    return made.take() if type(made) is StepValue else made
 
 
-class OpValue:
+class StepValue:
     """The value of a step inside a unit: handed over as itself only when nothing else sees it."""
 
     __slots__ = ("_record", "_value", "uses")
@@ -142,21 +142,21 @@ class OpValue:
         self.uses = uses
 
     @property
-    def noted(self) -> tuple[Any, ...]:
+    def records(self) -> tuple[Any, ...]:
         """What can be noted of it: its record, or nothing, where it is but an object."""
-        return () if self._record is _HELD else (self._record,)
+        return () if self._record is _OWNED else (self._record,)
 
     def take(self) -> Any:
         """Return the value to a step."""
-        if self._record is not _HELD:
+        if self._record is not _OWNED:
             return value_for(self._record)
         value, self._value = self._value, None
         return value
 
 
-_HELD = object()
+_OWNED = object()
 
 
-def held(value: Any) -> OpValue:
+def owned(value: Any) -> StepValue:
     """Hold an object for its only consumer, unpickled."""
-    return OpValue(value, _HELD, 1)
+    return StepValue(value, _OWNED, 1)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Report
-from pymonik.runtime.executor.feed import OpValue
+from pymonik.runtime.executor.feed import StepValue
 from pymonik.runtime.executor.plain import NOTHING
 from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
 from pymonik.runtime.executor.resume import steps_in
@@ -91,8 +91,8 @@ class _Lanes:
         self._members = {gang.member} if is_here else set()
         self._held: dict[int, Any] = {}
         self._new_context = runner.hosting.contexts.maker()
-        job = runner.job
-        keys = (*job.attempts, *job.failed_calls, *job.deaths)
+        assignment = runner.assignment
+        keys = (*assignment.attempts, *assignment.failed_calls, *assignment.deaths)
         # Calls that earlier attempts have told of; all others are as good as new.
         self._tried = {place for _, place in keys}
         self._done = 0
@@ -102,7 +102,7 @@ class _Lanes:
     def run(self) -> Report:
         """Run what is to run here; return the report of it."""
         runner = self._runner
-        for (_, place), step in runner.job.completed_ops.items():
+        for (_, place), step in runner.assignment.completed_steps.items():
             if step:
                 self._keep(place, step[0])
         runner.hosting.page.numbers[ELEMENT] = 0
@@ -112,8 +112,8 @@ class _Lanes:
         except _Stopped:
             columns = None
         ended = 0 if columns is None else 1
-        found = columns or [[] for _ in runner.outputs]
-        return Report(0, ended, found, runner.errors, last=True, held=self._held)
+        records = columns or [[] for _ in runner.outputs]
+        return Report(0, ended, records, runner.errors, last=True, held=self._held)
 
     def _all(self) -> list[list[Any]] | None:
         """Run all there is to run; return the records of the unit, where they are reported here."""
@@ -148,7 +148,7 @@ class _Lanes:
         return self._made[place] is not EMPTY
 
     def _keep(self, place: int, record: Any) -> None:
-        self._made[place] = record if type(record) in IMMEDIATE else OpValue(None, record, 2)
+        self._made[place] = record if type(record) in IMMEDIATE else StepValue(None, record, 2)
 
     def _columns(self) -> list[list[Any]]:
         """Return the records of the unit, once all of its calls have ended."""
@@ -168,7 +168,7 @@ class _Lanes:
         if self._made[place] is EMPTY:
             self._await(place)
         made = self._made[place]
-        return made.noted[0] if type(made) is OpValue else made
+        return made.records[0] if type(made) is StepValue else made
 
     # One call: until `_store`.
 
@@ -212,7 +212,7 @@ class _Lanes:
                 if made[what] is EMPTY:
                     self._await(what)
                 what = made[what]
-                if type(what) is OpValue:
+                if type(what) is StepValue:
                     return None
             elif kind != "v":
                 return None
@@ -296,8 +296,8 @@ class _Lanes:
 
     def _may_leave(self) -> bool:
         """Return whether others may run what is left: attempts are known here only."""
-        job = self._runner.job
-        return bool(self._members) and not job.attempts and not job.failed_calls
+        assignment = self._runner.assignment
+        return bool(self._members) and not assignment.attempts and not assignment.failed_calls
 
     def _stop(self) -> None:
         self._cells.stop(OVER)

@@ -55,13 +55,13 @@ def _recorded(step: RecordedCall, entries: list[Any], subtasks: Subtasks) -> Any
         if type(entries[number]) is Failure:
             entries[number] = subtasks.failed_call(entries[number])
     slots = tuple([_slot(argument, entries, subtasks) for argument in step.args])
-    # An element of a map has a seed of its own, which the place of a single call has not.
-    place = seeds.seed_at(step.place, 0, step.base) if step.base is not None else step.place
+    # An element of a map has a seed of its own, which the key of a single call has not.
+    key = step.spawn_key if step.base is None else seeds.seed_at(step.spawn_key, 0, step.base)
     callee = step.callee
     if callee.spec is None:  # it was made where another executor has died
         callee.spec = spec_of_step(step.code(), callee.function.content, len(slots))
         callee.spec.pure = callee.pure
-    return subtasks.record_again(callee.spec, slots, step.site, place)
+    return subtasks.record_again(callee.spec, slots, step.site, key)
 
 
 def _slot(argument: Argument, entries: list[Any], subtasks: Subtasks) -> Any:

@@ -111,14 +111,14 @@ def _is_plain(node: Call, own: TaskOptions) -> bool:
 def _steps(
     node: Call, callee: Callee, site: str, arguments: _StepArguments
 ) -> Iterator[RecordedCall]:
-    place = None if callee.pure else node.place
+    key = None if callee.pure else node.spawn_key
     if node.n is None:
         args = tuple([visit(slot, arguments) for slot in node.args])
-        yield RecordedCall(callee, args, place, None, site)
+        yield RecordedCall(callee, args, key, None, site)
         return
     for index in range(node.n):
         row = tuple([visit(column.at(index), arguments) for column in node.args])
-        yield RecordedCall(callee, row, place, index, site)
+        yield RecordedCall(callee, row, key, index, site)
 
 
 class _StepArguments:

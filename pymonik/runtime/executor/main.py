@@ -22,7 +22,7 @@ from typing import Any
 
 from pymonik.runtime.executor.channel import HostChannel
 from pymonik.wire.byte_cache import CacheInfo
-from pymonik.wire.journal import JournalPage
+from pymonik.wire.journal import SharedJournal
 
 # Seconds that removing temporary folders may take once the host is gone.
 _CLEANING = 2.0
@@ -31,7 +31,7 @@ _CLEANING = 2.0
 class Executor:
     """One child: a channel to its host, and the loop that does what comes there."""
 
-    def __init__(self, channel: HostChannel, page: JournalPage) -> None:
+    def __init__(self, channel: HostChannel, page: SharedJournal) -> None:
         self._channel = channel
         self._page = page
         # Runs units, once a host has said for what: loaded by then.
@@ -233,7 +233,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     threading.Thread(
         target=_end_with, args=(lifeline,), name="pymonik-lifeline", daemon=True
     ).start()
-    page = JournalPage(page_fd)
+    page = SharedJournal(page_fd)
     os.close(page_fd)
     sock = socket.socket(fileno=sock_fd)
     for fd in (sock_fd, lifeline, crash_fd):

@@ -26,13 +26,13 @@ NOTHING = object()
 
 
 def plain_columns(
-    job: Assignment, steps: Sequence[StepCode], feed: ArgumentReader
+    assignment: Assignment, steps: Sequence[StepCode], feed: ArgumentReader
 ) -> list[list[Any]] | None:
     """Return the columns of plain steps; None where some are not, or were tried before.
 
     Values of other units stand in them as they are: immediates, which is what most of them are.
     """
-    if job.was_tried:
+    if assignment.was_tried:
         return None
     taken: list[list[Any]] = []
     for step in steps:
@@ -56,7 +56,7 @@ def _plain(column: Any, feed: ArgumentReader) -> Any:
 
 
 def plain_runners(
-    job: Assignment,
+    assignment: Assignment,
     steps: Sequence[StepCode],
     hosting: ExecutionServices,
     functions: Callable[[StepCode], LoadedFunction],
@@ -74,7 +74,7 @@ def plain_runners(
     step = steps[0]
     if step.keep is not True:
         return None, None
-    return PlainElements(job, hosting, step, functions(step), columns[0]), None
+    return PlainElements(assignment, hosting, step, functions(step), columns[0]), None
 
 
 class PlainElements:
@@ -82,7 +82,7 @@ class PlainElements:
 
     def __init__(
         self,
-        job: Assignment,
+        assignment: Assignment,
         hosting: ExecutionServices,
         step: StepCode,
         function: LoadedFunction,
@@ -93,11 +93,11 @@ class PlainElements:
         # When the last element has begun.
         self.began = 0.0
         self._rows: Iterator[tuple[Any, ...]] = (
-            zip(*[_values(column, job) for column in columns])
+            zip(*[_values(column, assignment) for column in columns])
             if columns
-            else repeat((), job.stop - job.start)
+            else repeat((), assignment.stop - assignment.start)
         )
-        running.STATE.begin(step, job.start, 1)
+        running.STATE.begin(step, assignment.start, 1)
 
     def __call__(
         self,
@@ -142,12 +142,12 @@ class PlainElements:
         return number, True, NOTHING, None
 
 
-def _values(column: Any, job: Assignment) -> Iterator[Any]:
-    """Return what fills a parameter of the elements of a job, one after the other."""
+def _values(column: Any, assignment: Assignment) -> Iterator[Any]:
+    """Return what fills a parameter of the elements of a assignment, one after the other."""
     kind, what = column
     if kind == "v":
-        return repeat(what, job.stop - job.start)
-    return islice(what, job.start, job.stop)
+        return repeat(what, assignment.stop - assignment.start)
+    return islice(what, assignment.start, assignment.stop)
 
 
 class PlainSteps:

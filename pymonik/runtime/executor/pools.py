@@ -64,10 +64,10 @@ def _reduce(pickler: Any, obj: Any) -> Any:
         return NotImplemented
     if obj.__module__ == _SPAWNED:
         return NotImplemented
-    from pymonik.capture.definitions.by_value import travels
+    from pymonik.capture.definitions.by_value import is_by_value
     from pymonik.capture.freeze import whole
 
-    return (_loaded, (whole(obj),)) if travels(obj) else NotImplemented
+    return (_loaded, (whole(obj),)) if is_by_value(obj) else NotImplemented
 
 
 def _loaded(data: bytes) -> Any:

@@ -46,9 +46,9 @@ class ProcessWide:
         for timer in _TIMERS:  # first: none is to call a handler amid this
             signal.setitimer(timer, 0)
         for number, handler in self._handlers.items():
-            found = _signal.getsignal(number)
+            current = _signal.getsignal(number)
             # None: not set by Python, which cannot set it either.
-            if found is not handler and handler is not None and not self._is_installed(found):
+            if current is not handler and handler is not None and not self._is_installed(current):
                 _signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
@@ -61,10 +61,10 @@ class ProcessWide:
 
 def _without_wakeup() -> int:
     """Return the descriptor that signals are written to; -1 for none."""
-    found = signal.set_wakeup_fd(-1)
-    if found != -1:
-        signal.set_wakeup_fd(found, warn_on_full_buffer=False)
-    return found
+    descriptor = signal.set_wakeup_fd(-1)
+    if descriptor != -1:
+        signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    return descriptor
 
 
 def watch() -> None:
@@ -84,8 +84,8 @@ def _wrap(module: ModuleType, name: str) -> None:
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def noted(*args: Any, **keywords: Any) -> Any:
+    def wrapper(*args: Any, **keywords: Any) -> Any:
         CHANGES.append(CHANGED)
         return function(*args, **keywords)
 
-    return noted
+    return wrapper

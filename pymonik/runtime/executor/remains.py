@@ -31,7 +31,7 @@ class Remains:
         self._files = _open_files()
         self._register: Any = atexit.register
         # In place of the function: `atexit` itself does not tell what is registered.
-        atexit.register = self._noted
+        atexit.register = self._registering
 
     def __bool__(self) -> bool:
         if self._is_registered:
@@ -45,7 +45,7 @@ class Remains:
             return not _open_files() <= self._files
         return False
 
-    def _noted(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def _registering(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         if _is_users(sys._getframe(1).f_globals.get("__name__")):
             self._is_registered = True
         return self._register(function, *args, **kwargs)

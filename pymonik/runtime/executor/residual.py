@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices
-from pymonik.runtime.executor.feed import ArgumentReader, OpValue, UpstreamFailed
+from pymonik.runtime.executor.feed import ArgumentReader, StepValue, UpstreamFailed
 from pymonik.runtime.executor.resume import steps_in
 from pymonik.settings import settings
 from pymonik.values import seeds
@@ -29,7 +29,7 @@ _BEATS = 2
 
 
 class ResidualSteps:
-    """The steps of a job's elements that are left to others.
+    """The steps of a assignment's elements that are left to others.
 
     outputs: places of columns, by the steps that make them. store: what keeps the record of a step;
     resume: what takes that of one which is over.
@@ -37,16 +37,16 @@ class ResidualSteps:
 
     def __init__(
         self,
-        job: Assignment,
+        assignment: Assignment,
         hosting: ExecutionServices,
         feed: ArgumentReader,
         outputs: dict[int, int],
-        store: Callable[[int, int, Any, int], OpValue],
-        resume: Callable[[int, int, tuple[Any, ...]], OpValue],
+        store: Callable[[int, int, Any, int], StepValue],
+        resume: Callable[[int, int, tuple[Any, ...]], StepValue],
     ) -> None:
-        self._job, self._hosting, self._feed = job, hosting, feed
+        self._assignment, self._hosting, self._feed = assignment, hosting, feed
         self._outputs, self._store, self._resume = outputs, store, resume
-        self._steps = job.program.steps
+        self._steps = assignment.program.steps
 
     def are_due(self, place: int, elapsed: float) -> bool:
         """Return whether the steps from `place` on are for others: else it takes too many beats.
@@ -54,10 +54,10 @@ class ResidualSteps:
         elapsed: seconds that those before have taken. Not where it is known here only what earlier
         attempts have cost.
         """
-        job, beat = self._job, settings().unit_seconds
-        if job.each is not None:
+        assignment, beat = self._assignment, settings().unit_seconds
+        if assignment.each is not None:
             return True
-        if job.attempts or job.failed_calls or job.completed_ops:
+        if assignment.attempts or assignment.failed_calls or assignment.completed_steps:
             return False
         if elapsed < (SAMPLE_PART if place >= SAMPLE else 1.0) * beat:
             return False
@@ -70,7 +70,7 @@ class ResidualSteps:
 
         ended: the records of steps that are over, as some behind it may be.
         """
-        each = self._job.each
+        each = self._assignment.each
         self._hosting.subtasks.made().each = elapsed / place if each is None else each
         self._record(number, place, made, [None] * place, ended)
 
@@ -106,7 +106,7 @@ class ResidualSteps:
                 continue
             content = self._feed.content(step.function)
             element = element_of(step, number)
-            seed = seeds.seed_at(step.places, number, element)
+            seed = seeds.seed_at(step.spawn_keys, number, element)
             site = site_of(step, number)
             handles.append(record_step(subtasks, step, content, args, site, seed, element))
             made.append(self._store(place, number, None, 0))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pymonik.wire.program import StepCode
 
-CompletedOps = dict[tuple[int, int], tuple[Any, ...]]
+CompletedSteps = dict[tuple[int, int], tuple[Any, ...]]
 
 
 class DeathRecord(NamedTuple):
@@ -33,14 +33,14 @@ Deaths = dict[tuple[int, int], DeathRecord]
 def over(
     steps: Sequence[StepCode],
     element: int,
-    completed_ops: CompletedOps,
+    completed_steps: CompletedSteps,
     failed_calls: Collection[tuple[int, int]],
 ) -> dict[int, tuple[Any, ...]]:
     """Return the steps of an element that are over, and their records."""
     ended: dict[int, tuple[Any, ...]] = {}
     needed: set[int] = set()
     for place in range(len(steps) - 1, -1, -1):
-        step, record = steps[place], completed_ops.get((element, place))
+        step, record = steps[place], completed_steps.get((element, place))
         is_stored = step.keep is True or bool(step.keep and step.keep[element])
         if record is not None and (record or not (is_stored or place in needed)):
             ended[place] = record

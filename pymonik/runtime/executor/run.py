@@ -19,24 +19,24 @@ from pymonik.runtime.executor.step_runner import StepRunner
 from pymonik.settings import settings
 
 
-def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
-    """Run a job; return reports as they are due."""
-    runner = StepRunner(job, hosting)
-    if job.gang is not None:
+def run(assignment: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
+    """Run a assignment; return reports as they are due."""
+    runner = StepRunner(assignment, hosting)
+    if assignment.gang is not None:
         from pymonik.runtime.executor.lane import run_lanes  # not before the first value
 
-        yield run_lanes(runner, job.gang)
+        yield run_lanes(runner, assignment.gang)
         return
     limits, subtasks = settings(), hosting.subtasks
     began = reported = first = until = time.monotonic()
-    start = stop = job.start
-    while stop < job.stop:
+    start = stop = assignment.start
+    while stop < assignment.stop:
         stop, is_noted = runner.advance(stop, until)
-        if stop == job.stop:
+        if stop == assignment.stop:
             break
         now = time.monotonic()
         # Of the elements that follow, all have what this one has imported: see below.
-        if stop == job.start + 1:
+        if stop == assignment.start + 1:
             first = now
         until = reported + limits.report_seconds
         # In the page, where the host reads it if this process dies: nothing is lost by not
@@ -47,15 +47,15 @@ def run(job: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         # unit ends here, and the host places the rest.
         if subtasks.has_work or now - began > limits.unit_seconds:
             break
-        done, elapsed = stop - job.start, now - began
+        done, elapsed = stop - assignment.start, now - began
         if done >= SAMPLE and elapsed > SAMPLE_PART * limits.unit_seconds:
             # The first element is left out: it has imported what the others use.
-            seconds = (now - first) / (done - 1) * (job.stop - stop)
+            seconds = (now - first) / (done - 1) * (assignment.stop - stop)
             if seconds > limits.unit_seconds:
                 break
         yield runner.report(start, stop)
         start, reported = stop, now
         until = reported + limits.report_seconds
     if not runner.has_spread and hosting.lazy is not None:
-        runner.observe_duration((time.monotonic() - began) / max(1, stop - job.start))
+        runner.observe_duration((time.monotonic() - began) / max(1, stop - assignment.start))
     yield runner.report(start, stop, last=True)

@@ -121,7 +121,7 @@ class State:
     @property
     def seed(self) -> bytes | None:
         """The seed of the call; None where it has none: see `seeds`."""
-        return seeds.seed_at(self.step.places, self.index, self.element)
+        return seeds.seed_at(self.step.spawn_keys, self.index, self.element)
 
 
 STATE = State()

@@ -1,6 +1,6 @@
 """Running the steps of a unit, element by element: what calls user code, and keeps what it makes.
 
-Enters: a job, and the element that is next. Leaves: records, by output and in order, and the
+Enters: a assignment, and the element that is next. Leaves: records, by output and in order, and the
 failures of steps that are not stored; what a call has recorded goes to `Subtasks`. When a unit is
 to report, and when it is to stop, is the business of `run`, or of `lane`.
 """
@@ -23,7 +23,7 @@ from pymonik.runtime.executor.calls import (
     Report,
     caller,
 )
-from pymonik.runtime.executor.feed import ArgumentReader, OpValue, held
+from pymonik.runtime.executor.feed import ArgumentReader, StepValue, owned
 from pymonik.runtime.executor.plain import NOTHING, plain_columns, plain_runners
 from pymonik.runtime.executor.residual import ResidualSteps, last_beside
 from pymonik.runtime.executor.results import failure_of, frozen
@@ -36,13 +36,13 @@ from pymonik.wire.program import StepCode
 
 
 class StepRunner:
-    """The state of one job: functions, getters, records not reported; of the thread of units."""
+    """The state of one assignment: functions, getters, open records; of the thread of units."""
 
-    def __init__(self, job: Assignment, hosting: ExecutionServices) -> None:
-        self.job = job
+    def __init__(self, assignment: Assignment, hosting: ExecutionServices) -> None:
+        self.assignment = assignment
         self.hosting = hosting
-        self.feed = ArgumentReader(job.sources)
-        program = job.program
+        self.feed = ArgumentReader(assignment.sources)
+        program = assignment.program
         self.steps = steps = program.steps
         # A step that is tried again needs its arguments again: then nothing is handed over.
         if len(steps) == 1:  # as below
@@ -57,11 +57,11 @@ class StepRunner:
         # When the element that runs has begun, and whether any has recorded calls.
         self.began, self.has_spread = 0.0, False
         self._functions: dict[Any, LoadedFunction] = {}
-        taken = None if job.gang else plain_columns(job, steps, self.feed)
+        taken = None if assignment.gang else plain_columns(assignment, steps, self.feed)
         # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
-        assert taken is not None or job.gang or self.calls
+        assert taken is not None or assignment.gang or self.calls
         self._plain_elements, self._plain_steps = plain_runners(
-            job, steps, hosting, self.function, self.outputs, taken
+            assignment, steps, hosting, self.function, self.outputs, taken
         )
         # A map is cut by its elements: its steps stay together.
         self._last_beside = last_beside(steps) if program.n == 1 and len(steps) > 1 else 0
@@ -78,7 +78,7 @@ class StepRunner:
     @cached_property
     def _residual(self) -> ResidualSteps:
         return ResidualSteps(
-            self.job, self.hosting, self.feed, self.outputs, self._store, self._resume
+            self.assignment, self.hosting, self.feed, self.outputs, self._store, self._resume
         )
 
     @cached_property
@@ -114,7 +114,9 @@ class StepRunner:
                     return number, is_noted
                 self.began = plain.began
                 self._element(number - 1, value, error)
-            if number == self.job.stop:  # reported at once: the journal would have it for no longer
+            if (
+                number == self.assignment.stop
+            ):  # reported at once: the journal would have it for no longer
                 return number, True
             # What was recorded leaves with the last report: nothing may be reported before it.
             is_noted = subtasks.has_work or (not self.errors and page.add(self.last()))
@@ -129,9 +131,11 @@ class StepRunner:
         # What the host attributes its death to if this process dies in the middle of it.
         self.hosting.page.numbers[ELEMENT] = number
         self.noting = len(self.steps) > 1
-        completed_ops = self.job.completed_ops
+        completed_steps = self.assignment.completed_steps
         ended = (
-            over(self.steps, number, completed_ops, self.job.failed_calls) if completed_ops else {}
+            over(self.steps, number, completed_steps, self.assignment.failed_calls)
+            if completed_steps
+            else {}
         )
         first = 0
         if self._plain_steps is not None:
@@ -159,24 +163,24 @@ class StepRunner:
                 self._residual.divert(number, place, made)
                 return
             if self.noting:
-                self._note(made[-1].noted)
+                self._note(made[-1].records)
 
-    def _note(self, noted: tuple[Any, ...]) -> None:
+    def _note(self, records: tuple[Any, ...]) -> None:
         """Note a step that ended; none behind one that failed, or has calls to report yet."""
-        failed = bool(noted) and type(noted[0]) is Failure
+        failed = bool(records) and type(records[0]) is Failure
         lost = failed or self.hosting.subtasks.has_work
-        self.noting = not lost and self.hosting.page.note(noted)
+        self.noting = not lost and self.hosting.page.note(records)
 
-    def _resume(self, place: int, number: int, noted: tuple[Any, ...]) -> OpValue:
+    def _resume(self, place: int, number: int, records: tuple[Any, ...]) -> StepValue:
         """Take what a step has made in an executor that died since."""
-        record = noted[0] if noted else None
+        record = records[0] if records else None
         output, keep = self.outputs.get(place), self.steps[place].keep
         if output is not None:
             is_stored = keep is True or bool(keep and keep[number])
             self.columns[output].append(record if is_stored else None)
         if self.noting:  # what is noted stands in order: none behind one for which was no room
-            self._note(noted)
-        return OpValue(None, record, self.uses[place])
+            self._note(records)
+        return StepValue(None, record, self.uses[place])
 
     def step(
         self,
@@ -188,26 +192,26 @@ class StepRunner:
     ) -> Any:
         """Return the value of a step, or its `Failure`."""
         key = (number, place)
-        failed_calls = self.job.failed_calls.get(key)
+        failed_calls = self.assignment.failed_calls.get(key)
         if failed_calls is not None:
             return failed_calls
         self.hosting.page.numbers[STEP] = place
-        if raised is None and (death := self.job.deaths.get(key)) is not None:
+        if raised is None and (death := self.assignment.deaths.get(key)) is not None:
             lazy = self.hosting.lazy() if self.hosting.lazy is not None else None
             if lazy is not None and lazy.restore(key, death):
                 return self._made_here(lazy, lazy.go_on(step, number))
-        call = self.calls[place] if self.job.gang is None else self._caller(place)
+        call = self.calls[place] if self.assignment.gang is None else self._caller(place)
         return attempt(
             step,
             number,
-            self.job.attempts.get(key, 0),
+            self.assignment.attempts.get(key, 0),
             self.hosting,
             lambda: call(number, made),
             lambda: chain.from_iterable(self.feed.failures(c, number, made) for c in step.columns),
             raised,
         )
 
-    def _store(self, place: int, number: int, value: Any, uses: int) -> OpValue:
+    def _store(self, place: int, number: int, value: Any, uses: int) -> StepValue:
         """Keep the value of a step: as a record where it is stored or used twice."""
         output = self.outputs.get(place)
         keep = self.steps[place].keep
@@ -216,7 +220,7 @@ class StepRunner:
         if type(value) in IMMEDIATE and not self.hosting.subtasks.recorded:
             if output is not None:
                 self.columns[output].append(value if is_stored else None)
-            return OpValue(None, value, uses)
+            return StepValue(None, value, uses)
         record = value
         is_handle = getattr(type(value), "__pymonik_role__", "") == "handle"
         if (is_handle or self.hosting.subtasks.recorded) and type(value) is not Failure:
@@ -232,7 +236,7 @@ class StepRunner:
             ):
                 if output is not None:  # stored for other elements: this one keeps its place
                     self.columns[output].append(None)
-                return held(value)
+                return owned(value)
             elif uses:
                 record = self.frozen(value, place, number)
             else:
@@ -241,7 +245,7 @@ class StepRunner:
             self.columns[output].append(record if is_stored or type(record) is Failure else None)
         elif type(record) is Failure and not record.path:
             self.errors.append(record)
-        return OpValue(None, record, uses)
+        return StepValue(None, record, uses)
 
     def frozen(self, value: Any, place: int, number: int) -> Any:
         """Make the record of a value, or the failure of its call when it cannot be pickled."""
@@ -263,7 +267,7 @@ class StepRunner:
         if hosting.lazy is None or is_leaving or not subtasks.has_work:
             return value
         lazy, spent = hosting.lazy(), time.monotonic() - self.began
-        rest = self.job.stop - number - 1
+        rest = self.assignment.stop - number - 1
         return self._made_here(lazy, lazy.run(step, (number, place), value, rest, spent))
 
     def _made_here(self, lazy: GraphRunner, record: Any) -> Any:

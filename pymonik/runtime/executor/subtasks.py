@@ -123,11 +123,11 @@ class Subtasks(Recorder, Scope):
         return self._made[id(put)][1]
 
     def number(self) -> None:
-        """Return calls their places: below that of the call that has recorded them."""
+        """Return calls their spawn keys: below that of the call that has recorded them."""
         seed = running.STATE.seed
-        calls = [node for node in self.recorded if type(node) is not Put and node.place is None]
+        calls = [node for node in self.recorded if type(node) is not Put and node.spawn_key is None]
         for number, node in enumerate(calls if seed is not None else ()):
-            node.place = (seed, number)
+            node.spawn_key = (seed, number)
 
     def delegate(self, handle: Any) -> None:
         """Let the value of a call stand for the value of the running task."""
@@ -221,18 +221,18 @@ class Subtasks(Recorder, Scope):
         spec: CallSpec,
         slots: tuple[Any, ...],
         site: str,
-        place: Any,
+        spawn_key: Any,
         element: int | None = None,
     ) -> Any:
         """Record a call with the slot values it has.
 
-        place: where its seed is from. element: its number in the map that it was of.
+        spawn_key: where its seed is from. element: its number in the map that it was of.
         """
         handle = self.record_call(self, spec, slots, site, 0)
         if element is not None:
             node = handle._node
             handle._node = self.recorded[-1] = Element(handle, node, element, node.args)
-        handle._node.place = place
+        handle._node.spawn_key = spawn_key
         self._keep()
         return handle
 

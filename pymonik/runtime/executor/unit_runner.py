@@ -29,7 +29,7 @@ from pymonik.runtime.executor.state import STATE
 from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
-from pymonik.wire.journal import JournalPage
+from pymonik.wire.journal import SharedJournal
 from pymonik.wire.program import Program
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class UnitRunner:
     services: ExecutionServices
 
     def __init__(
-        self, page: JournalPage, send: Callable[..., None], finish_lines: Callable[[], None]
+        self, page: SharedJournal, send: Callable[..., None], finish_lines: Callable[[], None]
     ) -> None:
         self.finish_lines = finish_lines
         self._page = page
@@ -116,12 +116,12 @@ class UnitRunner:
             self._mover.move(surroundings)
         if modules is not self._modules:  # let imports find those that came with the unit
             self._modules, self._module_set = modules, IMPORTER.enter(modules)
-        job = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
+        assignment = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
         if gang is not None:
-            job = replace(job, gang=gang)
+            assignment = replace(assignment, gang=gang)
         # Reports go one by one, as they are due: `run` sends nothing, so that inline needs no
         # socket.
-        for report in run(job, self.services):
+        for report in run(assignment, self.services):
             self.services.restore.end_if_fork()  # made while a value was pickled
             fields = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:

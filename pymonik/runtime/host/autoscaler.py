@@ -64,7 +64,7 @@ class Autoscaler:
                 self._start(environment)
         return min(pauses, default=None)
 
-    def open(self, count: int) -> None:
+    def prestart(self, count: int) -> None:
         """Start executors in the environment of the host, for what is about to come."""
         for _ in range(count):
             self._start(None)

@@ -39,7 +39,7 @@ class ElementsReported(NamedTuple):
     errors: list[Failure]
 
 
-class PieceEnded(NamedTuple):
+class SliceEnded(NamedTuple):
     """A piece has ended: the last of its records, and what is to be done with the rest.
 
     stop: elements behind it were handed back. seconds: since the piece began. plan: the units and
@@ -117,7 +117,7 @@ class ExecutorLost(NamedTuple):
     stack: str = ""
 
 
-class PieceFaulted(NamedTuple):
+class SliceFaulted(NamedTuple):
     """An executor could not run a piece, and lives on: no code of the user is to blame."""
 
     executor: int
@@ -157,14 +157,14 @@ Event = (
     UnitsAdded
     | ExecutorStarted
     | ElementsReported
-    | PieceEnded
+    | SliceEnded
     | StepsHeld
     | CameLate
     | GangsSeen
     | JournalRead
     | JournalSeen
     | ExecutorLost
-    | PieceFaulted
+    | SliceFaulted
     | UnitCancelled
     | AllFailed
     | EnvironmentFailed

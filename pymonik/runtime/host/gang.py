@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.wire.shared_cells import AGAIN, EMPTY, HELD, Gang, SharedCells
 
 if TYPE_CHECKING:
-    from pymonik.runtime.host.events import PieceEnded
+    from pymonik.runtime.host.events import SliceEnded
     from pymonik.system.memory_file import MemoryFile
     from pymonik.values.outcome import Failure
 
@@ -32,7 +32,7 @@ class GangState:
         self.parts = max(lanes) + 1
         self.executors: list[int] = []
         self.late = 0
-        self.result: PieceEnded | None = None
+        self.result: SliceEnded | None = None
         self.is_again = False
         self.seconds = 0.0
         self._active: set[int] = set()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pymonik.runtime.host.events import (
     CameLate,
     GangsSeen,
-    PieceEnded,
+    SliceEnded,
     StepsHeld,
 )
 from pymonik.runtime.host.scheduler_state import SchedulerState
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def lane_ended(
-    state: SchedulerState, running: UnitState, gang: GangState, event: PieceEnded
+    state: SchedulerState, running: UnitState, gang: GangState, event: SliceEnded
 ) -> None:
     """Take what an executor says at the end of its part."""
     if not gang.leave(event.executor):
@@ -45,7 +45,7 @@ def _leave(state: SchedulerState, running: UnitState, gang: GangState) -> None:
     if not state.is_open(running) or running.awaited or not gang.is_over():
         return
     if gang.result is not None:
-        state.end_piece(UnitSlice(running, 0, 1), gang.result)
+        state.end_slice(UnitSlice(running, 0, 1), gang.result)
         return
     for pieces in state.executors.values():  # who has not come yet will find nothing to do
         for piece in pieces:
@@ -53,7 +53,7 @@ def _leave(state: SchedulerState, running: UnitState, gang: GangState) -> None:
                 piece.stop = 0
     if not gang.goes_on():
         records = gang.records()
-        running.completed_ops.update({(0, place): (record,) for place, record in records.items()})
+        running.completed_steps.update({(0, place): (record,) for place, record in records.items()})
         running.each = gang.seconds / max(1, len(records))
         gang.close()
         running.gang, running.is_alone = None, True
@@ -76,7 +76,7 @@ def steps_held(state: SchedulerState, event: StepsHeld) -> None:
     """Take records that were too large to be handed from executor to executor."""
     piece = state.piece_of(event.executor, event.unit)
     if piece is not None:
-        piece.running.completed_ops.update(
+        piece.running.completed_steps.update(
             {(0, place): (record,) for place, record in event.steps.items()}
         )
 

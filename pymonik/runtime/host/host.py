@@ -49,9 +49,9 @@ class Host:
     """Executors, in the environments that units need, and the units they run.
 
     workers: how many run at once; as many more may be idle, in other environments. slots,
-    isolates_delegating, optimize: for the compiler of sub-tasks. onward: what becomes of the work
-    that units leave behind. find: gives the objects that tasks ask for by id. environments,
-    folders: where environments are built, and the archives of their working directories are, if not
+    isolates_delegating, optimize: for the compiler of sub-tasks. make_handler: of what units leave
+    behind. find: gives the objects that tasks ask for by id. environments, folders: where
+    environments are built, and the archives of their working directories are, if not
     here. session_id: what `ctx.session_id` is, where no request says. surroundings: those that
     executors begin with, if units say how theirs differ. keeps: whether executors outlive it, for a
     while.
@@ -63,7 +63,7 @@ class Host:
         slots: int,
         optimize: Any = True,
         name: str = "local",
-        onward: Callable[[SchedulerState], SubtaskHandler] = LocalSubtasks,
+        make_handler: Callable[[SchedulerState], SubtaskHandler] = LocalSubtasks,
         isolates_delegating: bool = False,
         find: Callable[[str], Any] = lambda result_id: None,
         environments: Environments | None = None,
@@ -86,7 +86,7 @@ class Host:
         }
         self._pool = ExecutorPool(name, workers, hello, RESERVE if keeps else None)
         self._environments = HostEnvironments(self._built, folders, environments)
-        scheduler = Scheduler(onward)
+        scheduler = Scheduler(make_handler)
         self.state = scheduler.state
         self.state.ready.slots = workers
         announce = self.changed.announce
@@ -112,7 +112,7 @@ class Host:
     def prepare(self, calls: int) -> None:
         """Start executors for the first plan, of so many calls, while it is being compiled."""
         if self._thread is None:
-            self._do(lambda: self._open(calls))
+            self._do(lambda: self._prestart(calls))
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
@@ -237,9 +237,9 @@ class Host:
         elif not is_awaited:  # else who waits for it is likely to do it
             self._leadership.call()
 
-    def _open(self, calls: int) -> None:
+    def _prestart(self, calls: int) -> None:
         if not self._closing:  # meanwhile, by another thread
-            self._loop.autoscaler.open(min(self.workers, calls))
+            self._loop.autoscaler.prestart(min(self.workers, calls))
 
     # Run by the host's own thread.
     def _run(self) -> None:

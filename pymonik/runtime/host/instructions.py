@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pymonik.values.outputs import Callback
 
 
-class GivePieces(NamedTuple):
+class GiveSlices(NamedTuple):
     """Send pieces to an executor, which runs them one after the other."""
 
     executor: int
@@ -28,4 +28,4 @@ class CallBack(NamedTuple):
     callback: Callback
 
 
-Instruction = GivePieces | KillExecutor | CallBack
+Instruction = GiveSlices | KillExecutor | CallBack

@@ -80,7 +80,7 @@ class LocalSubtasks:
         outputs, output, place = source
 
         def arrived() -> None:
-            running.completed_ops[0, step] = (outputs.columns[output][place],)
+            running.completed_steps[0, step] = (outputs.columns[output][place],)
             running.awaited -= 1
             done()
 

@@ -24,12 +24,12 @@ from pymonik.runtime.host.events import (
     GangsSeen,
     JournalRead,
     JournalSeen,
-    PieceEnded,
-    PieceFaulted,
     RoundOver,
+    SliceEnded,
+    SliceFaulted,
     StepsHeld,
 )
-from pymonik.runtime.host.instructions import CallBack, GivePieces, Instruction, KillExecutor
+from pymonik.runtime.host.instructions import CallBack, GiveSlices, Instruction, KillExecutor
 from pymonik.runtime.host.messages import entry_of, plan_of
 from pymonik.runtime.host.pool import ExecutorExit, ExecutorPool, relay_logs
 from pymonik.runtime.host.scheduler import Scheduler
@@ -181,7 +181,7 @@ class HostLoop:
                     self._pool.send(number, "run", [entry])
                 except Exception as error:
                     text = f"it cannot be sent to an executor: {error!r}"
-                    self.tell(PieceFaulted(number, piece.running.unit.number, text))
+                    self.tell(SliceFaulted(number, piece.running.unit.number, text))
 
     def _look(self) -> None:
         """Report what has ended in executors that are busy with something long since."""
@@ -204,7 +204,7 @@ class HostLoop:
             self.tell(ElementsReported(number, *message[1:]))
         elif kind == "end":
             fields = (*message[1:-1], plan_of(message[-1]))
-            self.tell(PieceEnded(number, *fields))
+            self.tell(SliceEnded(number, *fields))
         elif kind == "held":
             self.tell(StepsHeld(number, *message[1:]))
         elif kind == "late":
@@ -212,7 +212,7 @@ class HostLoop:
         elif kind == "fault":
             unit, journal, *fields = message[1:]
             self.tell(JournalRead(number, *journal))
-            self.tell(PieceFaulted(number, unit, *fields))
+            self.tell(SliceFaulted(number, unit, *fields))
         elif kind == "ask":
             self._pool.send(number, "object", self._find(message[1]))
         elif kind == "log":
@@ -231,7 +231,7 @@ class HostLoop:
         for instruction in instructions:
             if type(instruction) is CallBack:
                 self._due.append(instruction.callback)
-            elif type(instruction) is GivePieces:
+            elif type(instruction) is GiveSlices:
                 self._give(instruction.executor, instruction.pieces)
             elif type(instruction) is KillExecutor:
                 self._kills.append(instruction.executor)

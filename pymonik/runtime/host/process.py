@@ -22,7 +22,7 @@ from pymonik.runtime.executor.state import sweep
 from pymonik.settings import PACKAGE
 from pymonik.system.crash import open_crash_file, python_stack
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
-from pymonik.wire.journal import Journal, JournalPage, open_page
+from pymonik.wire.journal import Journal, SharedJournal, open_page
 
 # Of a page that was another host's.
 _NOTHING = Journal(-1, 0, [], [])
@@ -88,7 +88,7 @@ class Process:
             theirs.callback(os.close, lifeline)
             page_fd = open_page()
             theirs.callback(os.close, page_fd)
-            self._page = JournalPage(page_fd)
+            self._page = SharedJournal(page_fd)
             ours.callback(self._page.close)
             self._page.begin(-1, 0)
             self._crash = open_crash_file()

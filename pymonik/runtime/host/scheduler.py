@@ -35,7 +35,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from pymonik.runtime.host import events, gang_rules, piece_rules, unit_rules
+from pymonik.runtime.host import events, gang_rules, slice_rules, unit_rules
 from pymonik.runtime.host.instructions import Instruction
 from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
@@ -57,16 +57,16 @@ def _executor(event: Any) -> tuple[int]:
 # than their handles. Events without news are left out.
 RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.UnitsAdded: (unit_rules.units_added, _nothing),
-    events.ExecutorStarted: (piece_rules.executor_started, _executor),
-    events.ElementsReported: (piece_rules.elements_reported, _RANGE),
-    events.PieceEnded: (piece_rules.piece_ended, _RANGE),
+    events.ExecutorStarted: (slice_rules.executor_started, _executor),
+    events.ElementsReported: (slice_rules.elements_reported, _RANGE),
+    events.SliceEnded: (slice_rules.slice_ended, _RANGE),
     events.StepsHeld: (gang_rules.steps_held, _UNIT),
     events.CameLate: (gang_rules.came_late, _UNIT),
     events.GangsSeen: (gang_rules.gangs_seen, None),
-    events.JournalRead: (piece_rules.journal_read, _UNIT),
-    events.JournalSeen: (piece_rules.journal_seen, _UNIT),
-    events.ExecutorLost: (piece_rules.executor_lost, _executor),
-    events.PieceFaulted: (piece_rules.piece_faulted, _UNIT),
+    events.JournalRead: (slice_rules.journal_read, _UNIT),
+    events.JournalSeen: (slice_rules.journal_seen, _UNIT),
+    events.ExecutorLost: (slice_rules.executor_lost, _executor),
+    events.SliceFaulted: (slice_rules.slice_faulted, _UNIT),
     events.UnitCancelled: (unit_rules.unit_cancelled, _nothing),
     events.AllFailed: (unit_rules.all_failed, _nothing),
     events.EnvironmentFailed: (unit_rules.environment_failed, _nothing),
@@ -78,9 +78,9 @@ RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
 class Scheduler:
     """The state of a host's units, and the rules that change it."""
 
-    def __init__(self, onward: Callable[[SchedulerState], SubtaskHandler]) -> None:
-        """Begin with nothing; onward: makes what takes the work that units leave behind."""
-        self.state = SchedulerState(onward)
+    def __init__(self, make_handler: Callable[[SchedulerState], SubtaskHandler]) -> None:
+        """Begin with nothing; make_handler: makes what takes the work that units leave behind."""
+        self.state = SchedulerState(make_handler)
 
     def handle(self, event: events.Event) -> Sequence[Instruction]:
         """Apply one event and return what has to be done. Raises IllegalMove."""

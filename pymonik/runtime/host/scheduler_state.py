@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.plan.unit import Unit
-from pymonik.runtime.host.events import PieceEnded
+from pymonik.runtime.host.events import SliceEnded
 from pymonik.runtime.host.instructions import CallBack, Instruction
 from pymonik.runtime.host.observer import Observer
 from pymonik.runtime.host.ranked import rank
@@ -37,8 +37,8 @@ class SchedulerState:
     instructions that the host has not taken yet. unfinished, done: counts of units.
     """
 
-    def __init__(self, onward: Callable[[SchedulerState], SubtaskHandler]) -> None:
-        """Begin with nothing; onward: makes what takes the work that units leave behind."""
+    def __init__(self, make_handler: Callable[[SchedulerState], SubtaskHandler]) -> None:
+        """Begin with nothing; make_handler: makes what takes the work that units leave behind."""
         self.ready = ReadyQueues()
         self.executors = self.ready.executors
         self.out: list[Instruction] = []
@@ -52,7 +52,7 @@ class SchedulerState:
         self.by_outputs: dict[int, UnitState] = {}
         # By outputs that are not complete: the units that wait for them.
         self.dependents: dict[int, list[UnitState]] = {}
-        self.subtasks = onward(self)
+        self.subtasks = make_handler(self)
         # Whether what has become ready runs before what waits: then little waits at any time.
         self.is_depth_first = False
         # Outputs that are complete, whose dependents were not looked at yet.
@@ -136,7 +136,7 @@ class SchedulerState:
         self.settle(piece.running, stop - start)
         self.propagate()
 
-    def end_piece(self, piece: UnitSlice, event: PieceEnded) -> None:
+    def end_slice(self, piece: UnitSlice, event: SliceEnded) -> None:
         """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
         running, start, stop = piece.running, event.start, event.stop
         self.ready.observe_duration(running.unit.name, event.seconds, stop - piece.first)

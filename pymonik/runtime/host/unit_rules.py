@@ -12,9 +12,9 @@ from pymonik.runtime.host.events import (
     UnitCancelled,
     UnitsAdded,
 )
-from pymonik.runtime.host.instructions import GivePieces, KillExecutor
-from pymonik.runtime.host.piece_rules import fault
+from pymonik.runtime.host.instructions import GiveSlices, KillExecutor
 from pymonik.runtime.host.scheduler_state import SchedulerState
+from pymonik.runtime.host.slice_rules import fault
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.system.structs import replace
 from pymonik.values.outcome import Failure
@@ -40,10 +40,10 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
     given = state.ready.assign()
     if given:
         for executor, pieces in given.items():
-            state.out.append(GivePieces(executor, pieces))
+            state.out.append(GiveSlices(executor, pieces))
             for piece in pieces:
                 numbers = (executor, piece.running.unit.number, piece.start, piece.stop)
-                state.history.append((GivePieces, numbers))
+                state.history.append((GiveSlices, numbers))
     elif state.units and not len(state.ready) and not any(state.executors.values()):
         for running in list(state.units.values()):
             failure = fault(running.unit, "nothing that runs or is ready can bring its value")

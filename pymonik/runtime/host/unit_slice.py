@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.plan.unit import Unit
 from pymonik.runtime.executor.results import death_of
-from pymonik.runtime.executor.resume import CompletedOps, Deaths
+from pymonik.runtime.executor.resume import CompletedSteps, Deaths
 from pymonik.system.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
@@ -24,8 +24,8 @@ class UnitState:
     """A unit that was not finished yet."""
 
     __slots__ = (
-        "attempts", "awaited", "bound", "cancelled", "children", "completed_ops", "deaths", "each",
-        "failed_calls", "gang", "is_alone", "unit", "waiting",
+        "attempts", "awaited", "bound", "cancelled", "children", "completed_steps", "deaths",
+        "each", "failed_calls", "gang", "is_alone", "unit", "waiting",
     )  # fmt: skip
 
     def __init__(self, unit: Unit) -> None:
@@ -34,7 +34,7 @@ class UnitState:
         self.attempts: dict[tuple[int, int], int] = {}
         self.failed_calls: dict[tuple[int, int], Failure] = {}
         # Steps of elements that ended in executors which died later: see `resume`.
-        self.completed_ops: CompletedOps = {}
+        self.completed_steps: CompletedSteps = {}
         # What was left of graphs that calls had recorded, in executors which died: `lazy_tasks`.
         self.deaths: Deaths = {}
         self.cancelled = False
@@ -90,7 +90,7 @@ class UnitSlice:
     def attempts_before(self) -> Any:
         """What the executor must know of earlier attempts, None when there were none."""
         running = self.running
-        history = (running.attempts, running.failed_calls, running.completed_ops)
+        history = (running.attempts, running.failed_calls, running.completed_steps)
         if running.each is not None:
             return (*history, running.deaths, running.each)
         if running.deaths:

@@ -85,18 +85,18 @@ class AgentStore:
         for action in actions:
             action()
 
-    def submit(self, step: Submit) -> None:
+    def submit(self, request: Submit) -> None:
         """Submit sub-tasks."""
         kind = messages.SubmitTasksRequest
-        for batch in packed(step.entries, MESSAGE_BYTES, _entry_size):
-            request = kind(
+        for batch in packed(request.entries, MESSAGE_BYTES, _entry_size):
+            message = kind(
                 communication_token=self._request.communication_token,
                 session_id=self._request.session_id,
-                task_options=self._options(step.placement),
-                task_creations=self._creations(batch, step.placement),
+                task_options=self._options(request.placement),
+                task_creations=self._creations(batch, request.placement),
             )
             try:
-                self._agent.SubmitTasks(request, timeout=deadline_of(request.ByteSize()))
+                self._agent.SubmitTasks(message, timeout=deadline_of(message.ByteSize()))
             except grpc.RpcError as error:
                 # Sent again, sub-tasks might run twice; given back, the task runs again alone.
                 _raise_lost(error)

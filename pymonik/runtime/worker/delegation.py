@@ -67,7 +67,7 @@ class Delegation:
             self._holes = fan_in.holes(left.holes, DEFAULTS)
         partials = list(self._partials(left, context, fan_in))
         work = sending([*fan_in.made, *units, *partials], (), stored_objects, context)
-        dispatch(work.steps, self._store)
+        dispatch(work.requests, self._store)
         return tail_unit is not None or bool(self._holes)
 
     def submit_assembly(self) -> None:

@@ -10,8 +10,8 @@ from pymonik.runtime.host.events import (
     ExecutorStarted,
     JournalRead,
     JournalSeen,
-    PieceEnded,
-    PieceFaulted,
+    SliceEnded,
+    SliceFaulted,
 )
 from pymonik.runtime.host.gang_rules import lane_ended, lane_lost
 from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
@@ -38,7 +38,7 @@ def elements_reported(state: SchedulerState, event: ElementsReported) -> None:
         piece.start = event.stop
 
 
-def piece_ended(state: SchedulerState, event: PieceEnded) -> None:
+def slice_ended(state: SchedulerState, event: SliceEnded) -> None:
     """Take the last records of a piece, the rest it hands back, and what its calls recorded."""
     piece = _checked(state, event)
     state.executors[event.executor].remove(piece)
@@ -47,10 +47,10 @@ def piece_ended(state: SchedulerState, event: PieceEnded) -> None:
     if piece.running.gang is not None:
         lane_ended(state, piece.running, piece.running.gang, event)
     elif piece.first < piece.stop:  # else it was to run a part of a unit, which others have done
-        state.end_piece(piece, event)
+        state.end_slice(piece, event)
 
 
-def _checked(state: SchedulerState, event: ElementsReported | PieceEnded) -> UnitSlice:
+def _checked(state: SchedulerState, event: ElementsReported | SliceEnded) -> UnitSlice:
     """Return the piece that an executor reports on; raises IllegalMove where it has none such."""
     piece = state.piece_of(event.executor, event.unit)
     if piece is None:
@@ -87,11 +87,11 @@ def journal_read(state: SchedulerState, event: JournalRead) -> None:
         columns = [list(fresh)] if outputs == 1 else [list(c) for c in zip(*fresh)]
         report = ElementsReported(event.executor, number, piece.start, element, columns, [])
         _take(state, piece, report)
-    piece.running.completed_ops.update(
+    piece.running.completed_steps.update(
         {(element, place): step for place, step in enumerate(event.steps)}
     )
     graph = begun(event.log)
-    is_over = graph is None or graph in piece.running.completed_ops or graph[0] < element
+    is_over = graph is None or graph in piece.running.completed_steps or graph[0] < element
     if graph is not None and not is_over:
         piece.running.deaths[graph] = DeathRecord(event.log)
 
@@ -155,7 +155,7 @@ def _charged(running: UnitState, call: tuple[int, int], event: ExecutorLost) -> 
     return None
 
 
-def piece_faulted(state: SchedulerState, event: PieceFaulted) -> None:
+def slice_faulted(state: SchedulerState, event: SliceFaulted) -> None:
     """Let what has not ended of a piece fail."""
     piece = state.piece_of(event.executor, event.unit)
     if piece is None:
