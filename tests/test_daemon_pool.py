@@ -16,7 +16,7 @@ def threads_of(name: str) -> list[threading.Thread]:
 
 
 def test_a_few_threads_run_what_is_submitted_and_end_with_the_pool() -> None:
-    pool = DaemonPool(3, "pool of a test")
+    pool = DaemonPool(3, "pool of three threads")
     done: queue.SimpleQueue[int] = queue.SimpleQueue()
     meeting = threading.Barrier(3)
     for _ in range(3):  # each needs a thread of its own
@@ -24,7 +24,7 @@ def test_a_few_threads_run_what_is_submitted_and_end_with_the_pool() -> None:
     for number in range(100):
         pool.submit(done.put, number)
     assert sorted(done.get(timeout=60) for _ in range(100)) == list(range(100))
-    threads = threads_of("pool of a test")
+    threads = threads_of("pool of three threads")
     assert len(threads) == 3
     assert all(thread.daemon for thread in threads)
     del pool

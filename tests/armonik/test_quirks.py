@@ -339,14 +339,15 @@ def test_the_time_that_a_wait_has_is_that_of_its_submission_too(
 ) -> None:
     monkeypatch.setattr("pymonik.backend.armonik.rpc.QUIET", 0.0)
     answer = threading.Event()
+    before = set(threading.enumerate())  # of an earlier test, one may not have ended yet
     with started(sleep=answer.wait) as emulator, Pymonik(emulator.endpoint):
         emulator.faults.add(method, Delay(60.0))
         value = square.invoke(3)
         for wait in (value.get, value.get, square.map_invoke([4, 5]).get, value.exception):
             with pytest.raises(TimeoutError):
                 wait(timeout=0.5)
-        flushers = [t for t in threading.enumerate() if t.name == "pymonik-flush"]
-        assert len(flushers) == 1
+        begun = set(threading.enumerate()) - before
+        assert sum(thread.name == "pymonik-flush" for thread in begun) == 1
         answer.set()
         assert value.get() == 9
         assert emulator.counters["SubmitTasks"].requests == 1

@@ -35,13 +35,17 @@ def test_a_call_is_a_node_a_handle_and_its_arguments() -> None:
     scope = FakeScope()
     handles = [add.invoke(0, 0, pymonik=scope)]
     add.invoke(handles[0], 1, pymonik=scope)
-    before = len(gc.get_objects())
-    for number in range(CALLS):
-        handles.append(add.invoke(handles[-1], number, pymonik=scope))
-    for number in range(CALLS):
-        handles.append(add.invoke(number, number, pymonik=scope))
-    # Threads that other tests have left may make a few meanwhile.
-    assert len(gc.get_objects()) - before <= 3 * 2 * CALLS + CALLS // 4
+
+    def made() -> int:
+        before = len(gc.get_objects())
+        for number in range(CALLS):
+            handles.append(add.invoke(handles[-1], number, pymonik=scope))
+        for number in range(CALLS):
+            handles.append(add.invoke(number, number, pymonik=scope))
+        return len(gc.get_objects()) - before
+
+    # Threads that other tests have left may make some meanwhile: hardly so many each time.
+    assert min(made() for _ in range(20)) <= 3 * 2 * CALLS + CALLS // 4
 
 
 def test_what_a_call_holds_is_made_slot_values_once_and_then_let_go_of() -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import threading
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,8 +120,13 @@ def test_an_unknown_backend_in_the_variable_names_the_variable(
         Pymonik().create()
 
 
-def _at_work() -> set[str]:
-    """Return the threads, children, sockets and pipes of this process."""
+# In a process of its own: engines of earlier tests start and open things at any time.
+BUILT = """
+import contextlib, os, sys, threading
+from pathlib import Path
+from pymonik import Pymonik, task
+
+def at_work():
     threads = {f"thread {thread.ident}" for thread in threading.enumerate()}
     tasks = Path("/proc/self/task").glob("*/children")
     children = {f"child {pid}" for task in tasks for pid in task.read_text().split()}
@@ -134,16 +136,26 @@ def _at_work() -> set[str]:
             opened.add(os.readlink(file))
     return threads | children | {name for name in opened if name.startswith(("socket:", "pipe:"))}
 
+@task
+def square(x):
+    return x * x
+
+before = at_work()
+client = Pymonik(*sys.argv[1:])
+square.invoke(3, pymonik=client)
+print(at_work() - before)
+client.cancel()
+client.close()
+"""
+
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted in /proc")
 @pytest.mark.parametrize("endpoint", ["no-such-host.invalid:5001", None])
-def test_building_a_client_starts_nothing_and_opens_nothing(endpoint: str | None) -> None:
-    before = _at_work()
-    client = Pymonik(endpoint)
-    square.invoke(3, pymonik=client)
-    assert _at_work() - before == set()
-    client.cancel()
-    client.close()
+def test_building_a_client_starts_nothing_and_opens_nothing(
+    run_script: Any, endpoint: str | None
+) -> None:
+    done = run_script(BUILT, args=("script.py", *([endpoint] if endpoint else ())))
+    assert done.stdout == "set()\n", done.stderr
 
 
 @pytest.mark.parametrize("packages", [["numpy"], [("numpy", ">=1")], ["numpy", ("pandas", ">1")]])
