@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from pymonik.client.client import Pymonik
     from pymonik.files.materialize import Materialize, materialize
+    from pymonik.record.completed import as_completed
     from pymonik.record.context import PymonikContext, get_context
     from pymonik.record.decorator import task
     from pymonik.record.handle import ResultHandle
-    from pymonik.record.handles import MultiResultHandle, as_completed
+    from pymonik.record.handles import MultiResultHandle
     from pymonik.record.task import Task
     from pymonik.runtime.worker.server import run_pymonik_worker
     from pymonik.values.options import TaskOptions
@@ -48,7 +49,7 @@ _LATER = {
     "ResultHandle": "pymonik.record.handle",
     "Task": "pymonik.record.task",
     "TaskOptions": "pymonik.values.options",
-    "as_completed": "pymonik.record.handles",
+    "as_completed": "pymonik.record.completed",
     "get_context": "pymonik.record.context",
     "materialize": "pymonik.files.materialize",
     "run_pymonik_worker": "pymonik.runtime.worker.server",

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import start_thread
 from pymonik.system.safe_logging import safe_logger
 
@@ -59,12 +60,10 @@ class Callbacks:
         # A callback that waited for callbacks would wait for itself.
         if self._thread is None or self.runs_here:
             return
-        # A lock and no event, whose wait is of Python: a handler may raise amid that.
-        called = threading.Lock()
-        called.acquire()
+        called = Latch()
         # Behind all that was put before: the thread takes them in order.
-        self._calls.put(called.release)
-        called.acquire()
+        self._calls.put(called.open)
+        called.wait()
 
     def _run(self) -> None:
         while True:

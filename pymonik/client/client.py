@@ -145,23 +145,11 @@ class Pymonik(Scope):
         Raises BackendError in a fork of the process that has opened it, ClusterUnreachable where
         nothing answers at the endpoint.
         """
-        self._start_ahead()
+        if "parts" not in vars(self) or not self.parts.is_opened:
+            self.settings.start_ahead(self._surroundings)
         self.parts.open()
         self.parts.engine.check_process()
         return self
-
-    def _start_ahead(self) -> None:
-        """Start what the first plan needs: it takes as long as all that is to be loaded here."""
-        watch, settings = self._surroundings, self.settings
-        if "parts" in vars(self) and self.parts.is_opened:
-            return
-        has_executors = TRAITS[settings.backend_name].has_executors
-        if has_executors and watch is not None and settings.environment is None:
-            from pymonik.system.deferred_signals import Loading  # not for `import pymonik`
-
-            with Loading():
-                from pymonik.runtime.host.ahead import start_ahead
-            start_ahead(watch.base, settings.workers)
 
     def close(self) -> None:
         """Send what is pending, wait for all of it, and let go of the backend.

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 from pymonik import backend as backends
+from pymonik.backend.traits import TRAITS
 from pymonik.client.progress import Progress
 from pymonik.environment.parse import environment_of
 from pymonik.errors import OptionsError
 from pymonik.system.structs import Struct
+from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
 from pymonik.values.seeds import seed_given
 
@@ -102,6 +104,16 @@ class ClientSettings(Struct, frozen=False):
     def backend_name(self) -> str:
         """The backend that is to be opened. Raises BackendError when there is none of the name."""
         return backends.choose(self.backend, self.endpoint)
+
+    def start_ahead(self, surroundings: SurroundingsWatch | None) -> None:
+        """Start what the first plan needs: it takes as long as all that is to be loaded here."""
+        has_executors = TRAITS[self.backend_name].has_executors
+        if has_executors and surroundings is not None and self.environment is None:
+            from pymonik.system.deferred_signals import Loading  # not for `import pymonik`
+
+            with Loading():
+                from pymonik.runtime.host.ahead import start_ahead
+            start_ahead(surroundings.base, self.workers)
 
 
 class Setting(Generic[T]):

@@ -1,14 +1,15 @@
-"""Several handles at once: what `map_invoke` gives, and the order in which calls end.
+"""Several handles at once: what `map_invoke` gives.
 
 Enters: runs of nodes, and handles. Leaves: lists of values, and handles made when asked for. What
-one handle can do is the business of `handle`, waiting that of the client.
+one handle can do is the business of `handle`, waiting that of the client; the order in which calls
+end is that of `completed`.
 """
 
 from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import (
     TYPE_CHECKING,
@@ -23,6 +24,7 @@ from typing import (
 
 from pymonik._pickled import public
 from pymonik.errors import NoClientError
+from pymonik.record.completed import Completed, as_completed
 from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds, told
 
 T = TypeVar("T")
@@ -278,54 +280,3 @@ class MultiResultHandle(Generic[T]):
 
 # It has all that a sequence has: `random.sample` and `match` ask for that by name.
 Sequence.register(MultiResultHandle)
-
-
-class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
-    """Handles in the order in which their calls end, for `for` and for `async for`."""
-
-    def __init__(self, handles: list[ResultHandle[T]], timeout: float | None) -> None:
-        self._handles = handles
-        self._timeout = timeout
-        self._waiting: Iterator[ResultHandle[T]] | None = None
-        self._awaiting: AsyncIterator[ResultHandle[T]] | None = None
-
-    def __next__(self) -> ResultHandle[T]:
-        if self._waiting is None:
-            if not self._handles:
-                raise StopIteration
-            self._waiting = self._handles[0]._client.waiter.completed(self._handles, self._timeout)
-        return next(self._waiting)
-
-    async def __anext__(self) -> ResultHandle[T]:
-        if self._awaiting is None:
-            if not self._handles:
-                raise StopAsyncIteration
-            client = self._handles[0]._client
-            self._awaiting = client.async_waiter.completed(self._handles, self._timeout)
-        return await self._awaiting.__anext__()
-
-
-@public
-def as_completed(
-    handles: Iterable[ResultHandle[T]], timeout: float | timedelta | None = None
-) -> Completed[T]:
-    """Return handles in the order in which their calls end, failed ones included.
-
-    Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds
-    until the last; past it TimeoutError is raised, and nothing is lost.
-
-    >>> @task
-    ... def square(x):
-    ...     return x * x
-    >>> with Pymonik():
-    ...     handles = square.map_invoke(range(3))
-    ...     sorted(handle.get() for handle in as_completed(handles))
-    [0, 1, 4]
-    """
-    if not isinstance(handles, Iterable):
-        raise TypeError(f"as_completed takes handles, not {handles!r}")
-    remaining = list(handles)
-    for handle in remaining:
-        if not isinstance(handle, ResultHandle):
-            raise TypeError(f"as_completed takes handles, not {handle!r}")
-    return Completed(remaining, in_seconds(timeout))

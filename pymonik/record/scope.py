@@ -6,7 +6,7 @@ which a scope is given, or is current for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pymonik.errors import OptionsError
@@ -18,6 +18,13 @@ from pymonik.record.owner import Owner
 from pymonik.record.recorder import Recorder
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _of_pymonik(method: F) -> F:
+    """Let errors of a call name a method as users know it, and not by the class that it is of."""
+    method.__qualname__ = f"Pymonik.{method.__name__}"
+    return method
 
 
 class Scope(Owner, Protocol):
@@ -31,6 +38,7 @@ class Scope(Owner, Protocol):
         # A task that names its client means the one of the place where it runs.
         return current_recorder, ()
 
+    @_of_pymonik
     def put(self, obj: T, name: str | None = None) -> ResultHandle[T]:
         """Keep an object as it is now; return a handle that tasks take as an argument.
 
@@ -44,6 +52,7 @@ class Scope(Owner, Protocol):
         """
         return self.recorder.record_put(self, obj, name)
 
+    @_of_pymonik
     def put_many(
         self, objects: Iterable[T], names: Sequence[str] | None = None
     ) -> MultiResultHandle[T]:
@@ -70,8 +79,3 @@ class Scope(Owner, Protocol):
             )
         pairs = zip(objects, names)
         return MultiResultHandle([self.put(obj, name) for obj, name in pairs], client=self)
-
-
-# Errors of a call name a method as users know it, and not by the part that it is of.
-for _method in (Scope.put, Scope.put_many):
-    _method.__qualname__ = f"Pymonik.{_method.__name__}"

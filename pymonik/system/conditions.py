@@ -2,7 +2,8 @@
 
 Enters: who waits. Leaves: `threading.Condition`, whose lock is free behind each `with` block, and
 held in it, wherever a handler has raised. That of the standard library is written in Python, whose
-`__enter__` can be left with the lock held, and whose `wait` without it.
+`__enter__` can be left with the lock held, and whose `wait` without it. And a `Latch`, for an
+answer that one thread gives to another.
 """
 
 from __future__ import annotations
@@ -65,3 +66,16 @@ class SafeCondition(threading.Condition):
         """Take the lock where a handler has raised between letting go of it and the wait."""
         if not self._is_owned():
             self._lock.acquire()
+
+
+class Latch:
+    """Closed until it is opened, once, by another thread (Java's `CountDownLatch` of one).
+
+    A lock, and no event: its wait is of C, and what a handler raises amid it breaks nothing.
+    """
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        self.wait: Callable[[], object] = lock.acquire
+        self.open: Callable[[], None] = lock.release

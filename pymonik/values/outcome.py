@@ -64,13 +64,13 @@ class Failure(Struct):
     mark: str = field(default_factory=lambda: os.urandom(8).hex(), compare=False)
     # What of the exception could not be pickled, and why.
     lost: str = ""
-    # Marks of the other failures among the inputs of calls that could not run because of this one:
-    # who handles it handles them, too. Without a path, the mark that all failures of a cause have.
+    # Marks that whoever handles it handles, too: of the other failures among the inputs of calls
+    # that could not run because of this one, and of what one cause has ended together with it.
     beside: tuple[str, ...] = ()
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """The marks by which it is handled with others, beside its own."""
+        """The marks beside its own by which it counts as handled; only where it failed itself."""
         return () if self.path else self.beside
 
     def below(self, task: str, others: Iterable[Failure] = ()) -> Failure:

@@ -14,7 +14,7 @@ from pymonik import Pymonik, PymonikContext, TaskOptions, task
 from pymonik.emulator import Emulator
 from pymonik.environment.builder import Environments
 from pymonik.errors import EnvironmentBuildError, EnvironmentMismatch, TaskFailed
-from pymonik.runtime.host import environments as quarters
+from pymonik.runtime.host import environments
 from pymonik.settings import settings
 from tests.conftest import REPOSITORY, Gate
 
@@ -333,8 +333,8 @@ def test_a_package_that_comes_later_is_found_when_it_is_asked_for_again(
         assert late.invoke().get()[0] != sys.prefix
 
 
-def test_quarters_say_when_they_are_ready() -> None:
-    assert quarters.HostEnvironments(lambda *_: None).is_ready(None)
+def test_environments_say_when_they_are_ready() -> None:
+    assert environments.HostEnvironments(lambda *_: None).is_ready(None)
 
 
 @pytest.mark.thorough

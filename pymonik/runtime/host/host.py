@@ -27,6 +27,7 @@ from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
+from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
@@ -166,9 +167,7 @@ class Host:
     def cancel(self, outputs: Outputs) -> bool:
         """Stop a unit; True when it will not run to its end."""
         answer: list[bool] = []
-        # A lock and no event, whose wait is of Python: a handler may raise amid that.
-        asked = threading.Lock()
-        asked.acquire()
+        asked = Latch()
 
         def ask() -> None:
             try:
@@ -176,12 +175,12 @@ class Host:
                 self._loop.tell(UnitCancelled(outputs))
                 answer.append(is_open)
             finally:
-                asked.release()
+                asked.open()
 
         self._do(ask)
         if self._leadership.leads_here:  # a finalizer or a log handler, amid a turn: the next does
             return self.state.has_open(outputs)
-        asked.acquire()
+        asked.wait()
         return any(answer)  # none where the engine has failed at it
 
     def fail_all(self, failure: Failure) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pymonik.runtime.executor import mappings as kept
+from pymonik.runtime.executor import mappings
 from pymonik.system.memory_file import open_memory_file
 
 SIZE = (4 << 20) + 1234
@@ -21,19 +21,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are told 
 
 
 @pytest.fixture
-def file() -> kept.ReusableMapping:
+def file() -> mappings.ReusableMapping:
     """Give a file of bytes that are all 7."""
     fd = open_memory_file()
     os.write(fd, b"\7" * SIZE)
-    return kept.ReusableMapping(fd, SIZE)
+    return mappings.ReusableMapping(fd, SIZE)
 
 
-def first_of(file: kept.ReusableMapping) -> tuple[int, Any]:
+def first_of(file: mappings.ReusableMapping) -> tuple[int, Any]:
     array: Any = np.frombuffer(file.map(), np.uint8)
     return array.__array_interface__["data"][0], array
 
 
-def test_what_was_only_read_is_handed_out_again(file: kept.ReusableMapping) -> None:
+def test_what_was_only_read_is_handed_out_again(file: mappings.ReusableMapping) -> None:
     places = set()
     for _ in range(5):
         place, array = first_of(file)
@@ -45,7 +45,7 @@ def test_what_was_only_read_is_handed_out_again(file: kept.ReusableMapping) -> N
 
 @pytest.mark.parametrize("at", [0, SIZE // 2, SIZE - 1])
 @pytest.mark.parametrize("read", [False, True])
-def test_what_was_written_to_is_not(file: kept.ReusableMapping, at: int, read: bool) -> None:
+def test_what_was_written_to_is_not(file: mappings.ReusableMapping, at: int, read: bool) -> None:
     for _ in range(5):
         _, array = first_of(file)
         if read:
@@ -55,7 +55,7 @@ def test_what_was_written_to_is_not(file: kept.ReusableMapping, at: int, read: b
         del array
 
 
-def test_what_somebody_holds_is_not(file: kept.ReusableMapping) -> None:
+def test_what_somebody_holds_is_not(file: mappings.ReusableMapping) -> None:
     place, array = first_of(file)
     part = array[10:20]
     del array
@@ -65,23 +65,23 @@ def test_what_somebody_holds_is_not(file: kept.ReusableMapping) -> None:
     assert part.tolist() == [7] * 10
 
 
-def test_what_was_written_to_is_freed_after_the_unit(file: kept.ReusableMapping) -> None:
+def test_what_was_written_to_is_freed_after_the_unit(file: mappings.ReusableMapping) -> None:
     _, array = first_of(file)
     array[:] = 0
     del array
-    kept.sweep()
+    mappings.sweep()
     assert file._kept is None
     _, array = first_of(file)
     assert int(array.sum()) == 7 * SIZE
     del array
-    kept.sweep()
+    mappings.sweep()
     assert file._kept is not None
 
 
 def test_where_pages_are_not_told_of_each_call_maps_anew(
-    file: kept.ReusableMapping, monkeypatch: pytest.MonkeyPatch
+    file: mappings.ReusableMapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "_PAGES", "/nowhere")
+    monkeypatch.setattr(mappings, "_PAGES", "/nowhere")
     _, array = first_of(file)
     array[5] = 9
     del array
@@ -92,7 +92,7 @@ def test_where_pages_are_not_told_of_each_call_maps_anew(
 def test_small_files_are_mapped_anew() -> None:
     fd = open_memory_file()
     os.write(fd, bytes(mmap.PAGESIZE))
-    file = kept.ReusableMapping(fd, mmap.PAGESIZE)
+    file = mappings.ReusableMapping(fd, mmap.PAGESIZE)
     assert file.map() is not file.map()
 
 
@@ -123,7 +123,7 @@ def written_by_c(array: Any) -> None:
 )
 @pytest.mark.parametrize("looks", [1, 4])
 def test_a_write_after_many_reads_is_seen_however_it_is_done(
-    file: kept.ReusableMapping, write: Callable[[Any], None], looks: int
+    file: mappings.ReusableMapping, write: Callable[[Any], None], looks: int
 ) -> None:
     for _ in range(looks):
         _, array = first_of(file)
@@ -132,9 +132,9 @@ def test_a_write_after_many_reads_is_seen_however_it_is_done(
         file.let_go()
         assert file._faults > 0, "the pages were looked at"
     _, array = first_of(file)
-    before = kept.page_faults()
+    before = mappings.page_faults()
     write(array)
-    assert kept.page_faults() > before
+    assert mappings.page_faults() > before
     assert array[SIZE // 3] == 9
     del array
     _, array = first_of(file)
@@ -142,12 +142,12 @@ def test_a_write_after_many_reads_is_seen_however_it_is_done(
 
 
 def test_pages_are_looked_at_again_only_after_a_page_fault(
-    file: kept.ReusableMapping, monkeypatch: pytest.MonkeyPatch
+    file: mappings.ReusableMapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks, faults = [], [100]
-    monkeypatch.setattr(kept, "page_faults", lambda: faults[0])
-    real = kept.is_untouched
-    monkeypatch.setattr(kept, "is_untouched", lambda *args: looks.append(1) or real(*args))
+    monkeypatch.setattr(mappings, "page_faults", lambda: faults[0])
+    real = mappings.is_untouched
+    monkeypatch.setattr(mappings, "is_untouched", lambda *args: looks.append(1) or real(*args))
     for _ in range(10):
         first_of(file)
     assert len(looks) == 1
