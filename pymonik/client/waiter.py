@@ -104,6 +104,7 @@ class Waiter:
             raise lost(node, handle._index)
         if type(record) is Failure:
             self._handled.look(record, node, handle._index)
+            raise _error(record, node)
         return value_of(record)
 
     def values(self, runs: Any, timeout: float | None) -> list[Any]:
@@ -122,7 +123,12 @@ class Waiter:
                 continue
             for index, record in zip(indexes, records):
                 self._handled.look(record, node, index)
-            result += map(value_of, records)
+            failed = next(
+                (at for at, record in enumerate(records) if type(record) is Failure), None
+            )
+            result += map(value_of, records[:failed])
+            if failed is not None:
+                raise _error(records[failed], node)
         return result
 
     def is_done(self, handle: ResultHandle[Any]) -> bool:
@@ -145,7 +151,7 @@ class Waiter:
         self.wait_for([handle], timeout)
         record = handle._node.location.record(handle._node.offset + handle._index)
         self._handled.look(record, handle._node, handle._index)
-        return record.error() if type(record) is Failure else None
+        return _error(record, handle._node) if type(record) is Failure else None
 
     def completed(
         self, handles: list[ResultHandle[Any]], timeout: float | None
@@ -212,3 +218,9 @@ class OpenRecords:
     def is_none(self) -> bool:
         """Return whether all records have come."""
         return self.first() is None
+
+
+def _error(failure: Failure, node: Any) -> BaseException:
+    """Make the error of a value for who asks for it, who knows the call by this name."""
+    spec = getattr(node, "spec", None)  # an object put, or one of another program, has none
+    return failure.error() if spec is None else failure.error_of(spec.name)

@@ -88,6 +88,14 @@ class Failure(Struct):
         marks.pop(self.mark, None)
         return replace(self, path=path, beside=tuple(marks)[:BESIDE])
 
+    def error_of(self, name: str) -> BaseException:
+        """Make the exception for who asks for the value of a call: its path ends with its name.
+
+        The record of a call that has delegated, or returned a handle, is that of the other call.
+        """
+        last = self.path[-1] if self.path else self.task
+        return (self if last == name else self.below(name)).error()
+
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""
         trace = with_source_lines(self.traceback)
@@ -126,10 +134,15 @@ class Failure(Struct):
         except Exception as problem:  # it is no content of ours
             arrived = Arrived(None, repr(problem), "", None)
         raise_from(story, arrived.relation, arrived.origin)
+        hint = ""
         if arrived.why:
-            story.args = (
-                f"{story.args[0]}\n(its exception cannot be rebuilt here: {arrived.why})",
-            )
+            hint = f"its exception cannot be rebuilt here: {arrived.why}"
+        elif isinstance(arrived.error, ModuleNotFoundError):
+            from pymonik.values.missing_modules import hint_for_missing  # not for `import pymonik`
+
+            hint = hint_for_missing(arrived.error.name)
+        if hint:
+            story.args = (f"{story.args[0]}\n({hint})",)
         return arrived
 
     def _text(self, trace: str) -> str:

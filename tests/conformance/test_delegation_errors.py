@@ -32,7 +32,22 @@ def test_a_failed_sub_task_fails_its_parent_with_the_root_cause(client: Pymonik)
 
     with pytest.raises(ZeroDivisionError) as caught:
         parent.invoke(1).get()
-    assert caught.value.__cause__.task == "divide"  # type: ignore[union-attr]
+    story = caught.value.__cause__
+    assert (story.task, story.path) == ("divide", ("divide", "inc", "parent"))  # type: ignore[union-attr]
+
+
+def test_an_error_names_the_call_that_has_delegated(client: Pymonik) -> None:
+    @task
+    def parent(x: Any) -> Any:
+        return divide.invoke(x, 0, delegate=True)
+
+    handles = parent.map_invoke([1, 2])
+    errors = [handles[0].exception(), handles.exception()[1]]
+    with pytest.raises(ZeroDivisionError) as caught:
+        handles.get()
+    for error in (*errors, caught.value):
+        assert error.__cause__.path == ("divide", "parent")  # type: ignore[union-attr]
+        assert "on the way: divide → parent" in str(error.__cause__)  # type: ignore[union-attr]
 
 
 def test_a_failed_sub_task_in_a_container_fails_its_parent(client: Pymonik) -> None:

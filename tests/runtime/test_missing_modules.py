@@ -1,0 +1,44 @@
+"""What is told of a module that a worker lacks: what brings it there, where it is found here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pymonik.capture.freeze import freeze
+from pymonik.values.exceptions import packed
+from pymonik.values.missing_modules import hint_for_missing
+from pymonik.values.outcome import Failure
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "lies_elsewhere.py"
+    file.touch()
+    return file
+
+
+def test_a_module_that_lies_elsewhere(elsewhere: Path) -> None:
+    said = hint_for_missing("lies_elsewhere")
+    assert str(elsewhere) in said
+    assert said.endswith("PYMONIK_LOCAL_MODULES=lies_elsewhere lets it travel")
+    assert hint_for_missing("lies_elsewhere.inside") == said
+
+
+def test_a_package_that_is_installed() -> None:
+    assert "'pytest' is installed here" in hint_for_missing("pytest.nothing")
+
+
+@pytest.mark.parametrize("name", ["nowhere_at_all", "os", "sys", "__main__", "", None, "."])
+def test_nothing_is_said_of_others(name: str | None) -> None:
+    assert hint_for_missing(name) == ""
+
+
+def test_the_story_of_the_error_tells_it(elsewhere: Path) -> None:
+    error = ModuleNotFoundError("No module named 'lies_elsewhere'", name="lies_elsewhere")
+    failure = Failure("error", str(error), "load", exception=packed(error, freeze)[0])
+    raised = failure.error()
+    assert type(raised) is ModuleNotFoundError
+    assert f"{elsewhere}, and not there" in str(raised.__cause__)
