@@ -13,6 +13,7 @@ for lanes. Lanes of an executor that has not come yet are taken over by who wait
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,9 @@ from pymonik.wire.shared_cells import AGAIN, EMPTY, HELD, OVER, Gang, SharedCell
 if TYPE_CHECKING:
     from pymonik.runtime.executor.step_runner import StepRunner
 
-# Looks at a cell before its executor is asked for, and before this process lets others run: tens
-# of microseconds, less than a sleep takes.
-_LOOKS = 100
+# Looks at a cell before this process lets others have its core, and before it sleeps: tens of
+# microseconds, and about as long as a sleep takes, from which it would come later.
+_LOOKS, _YIELDS = 100, 300
 # Seconds between looks: as short as the system sleeps, and long enough not to be noticed.
 _SHORTEST, _LONGEST = 2e-5, 1e-3
 # Executors that are told together come so many seconds apart: the system may let the first have the
@@ -259,8 +260,11 @@ class _Lanes:
                 continue
             if cells.stopped:
                 raise _Stopped
+            if looks < _YIELDS:
+                os.sched_yield()
+                continue
             now = time.monotonic()
-            if looks == _LOOKS:
+            if looks == _YIELDS:
                 until = now + _PATIENCE
             if not is_claimed and now >= self._runner.began + _ARRIVAL:
                 # Once: an executor that has claimed its part is alive, or its lock would be free.
