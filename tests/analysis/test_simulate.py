@@ -110,6 +110,16 @@ def test_a_worker_cuts_what_it_hands_back_without_knowing_slots() -> None:
     assert schedule(alone, {"": 100}, costs).makespan == 5 * 0.25 + 4 * 0.25
 
 
+def test_what_is_cut_for_any_slots_ends_close_to_the_bound_on_two_and_on_a_hundred() -> None:
+    """Nobody has said how long a call takes, nor how many pods there are; a task costs 15 ms."""
+    costs = Overheads(unit=0.015, beat=1.0, parts=for_any_slots)
+    few = [SimulatedUnit(0.2, 25)] * 4
+    assert schedule(few, {"": 2}, costs).makespan <= 1.15 * 100 * 0.2 / 2
+    # A hundred idle pods are busy within two beats, and have then an equal share each.
+    many = [SimulatedUnit(1.0, 1000)]
+    assert schedule(many, {"": 100}, costs).makespan <= 2 + 1.15 * 1000 / 100
+
+
 def test_who_waits_for_a_unit_waits_for_all_of_its_parts() -> None:
     both = [SimulatedUnit(1.0, 9), SimulatedUnit(1.0, needs=(0,))]
     assert schedule(both, {"": 4}, Overheads(beat=0.5)).starts == (0.0, 3.0)
