@@ -6,7 +6,7 @@ and `contents` by number.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -248,7 +248,7 @@ class Writer:
         if type(value) is float and not math.isfinite(value):  # no numbers of JSON
             return {"float": value.hex()}
         if isinstance(value, bytes):
-            return {"bytes": base64.b64encode(value).decode()}
+            return {"bytes": binascii.b2a_base64(value, newline=False).decode()}
         if isinstance(value, complex):
             return {"complex": [self.immediate(value.real), self.immediate(value.imag)]}
         return {"ellipsis": True} if value is ... else value

@@ -11,9 +11,10 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.system.blake import blake2b
+from pymonik.system.structs import NamedTuple
 
 # Numbers, not names: this is read for each instruction.
 _EXTENDED = opcode.opmap["EXTENDED_ARG"]

@@ -17,6 +17,8 @@ from typing import Any
 
 from pymonik.settings import PACKAGE, settings
 
+_OWN = PACKAGE + os.sep
+
 
 def is_local(module_name: str | None) -> bool:
     """Return whether a module that is loaded here lies beside the user's script.
@@ -46,9 +48,11 @@ def file_stamp(path: str) -> tuple[int, int]:
 
 def always() -> list[str]:
     """Return the modules that the setting names, and those inside: they travel in any case."""
-    import pkgutil
-
     names = [name for name in _listed() if not name.startswith("-")]
+    if not names:
+        return []
+    import pkgutil  # not for a first result
+
     for name in list(names):
         folders = getattr(spec_of(name), "submodule_search_locations", None)
         names += [info.name for info in pkgutil.walk_packages(folders or [], name + ".", str)]
@@ -121,7 +125,7 @@ def _installed() -> tuple[str, ...]:
 
     paths = sysconfig.get_paths()
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return (*(paths[name] + os.sep for name in names), PACKAGE + os.sep)
+    return (*(paths[name] + os.sep for name in names), _OWN)
 
 
 @lru_cache(maxsize=4096)
@@ -151,6 +155,8 @@ def _here() -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _is_local_file(path: str) -> bool:
     path = os.path.abspath(path)
-    return path.startswith(_here()) and not (
-        path.startswith(_installed()) or "site-packages" in path or "dist-packages" in path
-    )
+    if not path.startswith(_here()) or path.startswith(_OWN):
+        return False
+    # In this order: to know where packages are installed takes a millisecond of loading.
+    is_packaged = "site-packages" in path or "dist-packages" in path
+    return not (is_packaged or path.startswith(_installed()))

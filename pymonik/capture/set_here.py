@@ -16,10 +16,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.capture.changes.held_bytes import pickle_of
 from pymonik.system.attributes import attribute
+from pymonik.system.structs import NamedTuple
 
 
 class _Bindings(NamedTuple):

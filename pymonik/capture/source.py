@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from pymonik.system.structs import NamedTuple
 
 # What imports a module whose name it is given, and what such a name is.
 _BY_NAME = frozenset(("import_module", "__import__"))

@@ -9,11 +9,12 @@ the maps of `ir`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from pymonik.graph.arguments import ARGUMENTS, slots_of, sources_of
 from pymonik.graph.value_state import STATE, Liveness, ValueState
+from pymonik.system.structs import NamedTuple
 from pymonik.values.location import known_at
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from pymonik.system.structs import NamedTuple
 from pymonik.values.foreign import storable
 from pymonik.wire.envelope import Parts
 

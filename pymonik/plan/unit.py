@@ -7,9 +7,10 @@ knowing a node, a pass or a user's function.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.humanize import counted
+from pymonik.system.structs import NamedTuple
 from pymonik.system.surroundings import Changes
 from pymonik.values.content import Content
 from pymonik.values.foreign import harmless

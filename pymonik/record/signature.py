@@ -6,9 +6,10 @@ Enters: a function, then arguments. Leaves: nothing, or a `SignatureError` that 
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pymonik.errors import SignatureError
+from pymonik.system.structs import NamedTuple
 from pymonik.values.options import meant
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ belong to the context of a thread, and either module may not be loaded: then not
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import Any
+
+from pymonik.system.structs import NamedTuple
 
 _FIELDS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 

@@ -12,7 +12,8 @@ import _socket
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+
+from pymonik.system.structs import NamedTuple
 
 _digits: Callable[[], int] | None = getattr(sys, "get_int_max_str_digits", None)  # since 3.10.7
 

@@ -17,11 +17,12 @@ import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, snapshot
 from pymonik.system.deep_stack import recursion_limit
 from pymonik.system.process_settings import ProcessSettings, process_settings
+from pymonik.system.structs import NamedTuple
 
 # A warnings filter in plain types: action, message, category, module, line.
 Filter = tuple[str, Any, str, Any, int]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.errors import TaskFailed
+from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Content, freeze_buffer
 from pymonik.values.exception_parts import (
     MEMBERS,

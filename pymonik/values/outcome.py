@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pymonik.errors import Cancelled, ExecutorDied, TaskFailed, TaskTimeout, ValueLost
 from pymonik.system.source_lines import with_source_lines
-from pymonik.system.structs import Struct, field, replace
+from pymonik.system.structs import NamedTuple, Struct, field, replace
 from pymonik.values.content import Content
 from pymonik.values.exceptions import Arrived, raise_from, unpacked
 from pymonik.values.foreign import harmless

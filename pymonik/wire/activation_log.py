@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import pickle
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
+
+from pymonik.system.structs import NamedTuple
 
 # The element and the step of the call that has recorded the graph.
 _BEGUN = struct.Struct("<qq")

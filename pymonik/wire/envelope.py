@@ -18,9 +18,10 @@ import hashlib
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.errors import WireError
+from pymonik.system.structs import NamedTuple
 from pymonik.values.content import IMMEDIATE, Content, digest_of, freeze_buffer
 from pymonik.values.outcome import Failure, OutOfLine
 from pymonik.wire import records

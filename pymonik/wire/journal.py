@@ -21,10 +21,11 @@ import logging
 import mmap
 import os
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from pymonik.system.memory_file import open_memory_file
+from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.activation_log import ActivationLog

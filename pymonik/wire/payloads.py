@@ -6,8 +6,9 @@ order of the format, so that new ones come last and have defaults.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from pymonik.system.structs import NamedTuple
 from pymonik.values.outcome import Failure
 
 

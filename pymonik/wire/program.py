@@ -25,8 +25,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from pymonik.system.structs import NamedTuple
 from pymonik.values import seeds
 from pymonik.values.outcome import Failure
 

@@ -24,10 +24,11 @@ import pickle
 import struct
 from collections.abc import Sequence
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from pymonik.system.memory_file import MemoryFile, open_memory_file
+from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 

@@ -6,7 +6,9 @@ Clients ask control planes, workers their agents; what is repeated, and for how 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
+
+from pymonik.system.structs import NamedTuple
 
 
 class Cause(Enum):

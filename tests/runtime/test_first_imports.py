@@ -28,10 +28,11 @@ with Pymonik(backend="local", workers=1):
 """
 # Each takes a millisecond or more, and most tasks do without.
 LATER = {
-    "asyncio", "bz2", "concurrent.futures", "ctypes", "hashlib", "html", "importlib.abc", "json",
-    "lzma", "multiprocessing", "numpy", "pathlib", "random", "shutil", "tempfile", "urllib.parse",
-    "zipfile", "pymonik.analysis.file", "pymonik.cache", "pymonik.draw", "pymonik.emulator",
-    "pymonik.environment.value", "pymonik.files", "pymonik.runs.store",
+    "asyncio", "base64", "bz2", "concurrent.futures", "ctypes", "hashlib", "html",
+    "importlib.abc", "json", "lzma", "multiprocessing", "numpy", "pathlib", "pkgutil", "random",
+    "shutil", "tempfile", "urllib.parse", "zipfile", "pymonik.analysis.file", "pymonik.cache",
+    "pymonik.draw", "pymonik.emulator", "pymonik.environment.value", "pymonik.files",
+    "pymonik.runs.store",
 }  # fmt: skip
 # Of the edges: see `benchmarks.fresh.HEAVY`.
 HEAVY = {

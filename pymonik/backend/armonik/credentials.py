@@ -10,12 +10,12 @@ import os
 import ssl
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
 
 import grpc
 
 from pymonik.errors import BackendError
 from pymonik.files.regular import read_regular
+from pymonik.system.structs import NamedTuple
 
 # Where Debian, Fedora, openSUSE, CentOS and Alpine keep the authorities that they trust. gRPC
 # brings authorities of its own, which know nothing of those that a company has added here.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from pymonik.system.structs import NamedTuple
 from pymonik.values.outcome import PENDING, OutOfLine
 from pymonik.values.outputs import Outputs
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.system.structs import NamedTuple
 
 # Pairs of arrays that are looked at closely; beyond, lying within each other is taken for sharing.
 _PAIRS = 1000

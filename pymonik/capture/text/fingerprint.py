@@ -11,7 +11,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.capture.definitions.namespaces import holds_code
@@ -19,6 +19,7 @@ from pymonik.capture.definitions.versions import are_current
 from pymonik.capture.reachable import reachable
 from pymonik.capture.text.canonical_text import code_text, text, values_of, whole_text
 from pymonik.system.blake import blake2b
+from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Content
 
 logger = logging.getLogger("pymonik")

@@ -10,10 +10,11 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.emulator.engine import Refused
 from pymonik.emulator.services.convert import MICRO, NANO, seconds
+from pymonik.system.structs import NamedTuple
 
 Getter = Callable[[Any], Any]
 Test = Callable[[Any, Any], bool]

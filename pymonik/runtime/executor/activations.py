@@ -10,13 +10,14 @@ Arguments of a step: ("v", immediate), ("c", content), ("p", step), ("l", [argum
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.capture.definitions.arguments import load_argument
 from pymonik.capture.definitions.versions import as_seen_by
 from pymonik.graph.ir import CallSpec
 from pymonik.runtime.executor.calls import ExecutionServices, LoadedFunction, applied
 from pymonik.runtime.executor.feed import value_for
+from pymonik.system.structs import NamedTuple
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode
 

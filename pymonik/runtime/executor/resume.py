@@ -8,8 +8,9 @@ its executor: the step runs again only for a consumer that does.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from pymonik.system.structs import NamedTuple
 from pymonik.wire.program import StepCode
 
 CompletedSteps = dict[tuple[int, int], tuple[Any, ...]]

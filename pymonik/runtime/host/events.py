@@ -7,7 +7,9 @@ are ranges, their end excluded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from pymonik.system.structs import NamedTuple
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit

@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
 
 from pymonik.runtime.host.pool import ExecutorPool, relay_logs
 from pymonik.runtime.host.process import Process
@@ -23,6 +22,7 @@ from pymonik.settings import settings
 from pymonik.system.conditions import SafeCondition
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
+from pymonik.system.structs import NamedTuple
 
 logger = safe_logger("pymonik.host")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any
 
 from pymonik.environment.builder import Environments
 from pymonik.environment.value import Environment
@@ -16,6 +16,7 @@ from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.worker import memory
 from pymonik.runtime.worker.subtasks import AgentSubtasks
 from pymonik.settings import settings
+from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.payloads import TaskPayload
