@@ -47,7 +47,7 @@ def figures(*arguments: str, backend: str = "local") -> Any:
     return json.loads(run(script, "--json", "--scenarios", "2000", *arguments, backend=backend))
 
 
-@pytest.mark.parametrize("backend", ["inline", "local"])
+@pytest.mark.parametrize("backend", ["local", pytest.param("inline", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     ("script", "said"),
     [

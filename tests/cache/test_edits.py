@@ -15,12 +15,12 @@ import pytest
 
 from tests.conftest import script_environment
 
-EDITS = int(os.environ.get("PYMONIK_EDITS", "30"))
+EDITS = int(os.environ.get("PYMONIK_EDITS", "15"))
 SEED = int(os.environ.get("PYMONIK_EDITS_SEED", "1"))
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(8 * EDITS)
+@pytest.mark.timeout(max(240, 8 * EDITS))
 def test_no_edit_is_answered_with_the_value_of_before(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.cache.law", f"--edits={EDITS}", f"--seed={SEED}"]
     env = {**script_environment(), "PYTHONPATH": str(ROOT)}

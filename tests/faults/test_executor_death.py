@@ -47,7 +47,11 @@ def die_until(path: str, good: int, how: str = "kill", value: Any = None) -> Any
     return count if value is None else value
 
 
-WAYS = ["kill", "segfault", "exit", "abort"]
+WAYS = [
+    "kill",
+    "exit",
+    *(pytest.param(how, marks=pytest.mark.thorough) for how in ("segfault", "abort")),
+]
 
 
 @pytest.mark.parametrize("how", WAYS)

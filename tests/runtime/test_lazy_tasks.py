@@ -9,6 +9,7 @@ import pytest
 from pymonik import Pymonik, task
 from pymonik.runtime.executor.calls import Durations
 from pymonik.runtime.executor.resume import DeathRecord
+from tests.conftest import Set
 
 from .trees import Host, Ticks, units_of
 
@@ -217,11 +218,12 @@ def test_a_call_fails_of_all_its_inputs_wherever_they_have_failed(
 
 
 def test_after_the_seconds_of_a_unit_it_hands_out_in_any_case(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, set_settings: Set
 ) -> None:
+    set_settings(unit_seconds=0.0995)
     began, host = Ticks.now, Host(monkeypatch)
-    assert host.run(tree, 11).columns == [[None]]
-    assert Ticks.now - began == pytest.approx(1.001)
+    assert host.run(tree, 8).columns == [[None]]
+    assert Ticks.now - began == pytest.approx(0.1)
     assert host.left()
 
 

@@ -102,7 +102,11 @@ CHECKERS = {"mypy": mypy, "pyright": pyright}
 
 # All cases at once: most of the time goes into reading what they import.
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize(
+    "checker",
+    # The one that takes the longer, the types being the same, is the long form.
+    [pytest.param(name, marks=[pytest.mark.thorough] * (name == "mypy")) for name in CHECKERS],
+)
 def test_a_checker_sees_the_pinned_types_and_refuses_the_pinned_lines(
     tmp_path: Path, checker: str
 ) -> None:
