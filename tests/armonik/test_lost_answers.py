@@ -13,8 +13,10 @@ import pytest
 from armonik.protogen.common.session_status_pb2 import SESSION_STATUS_RUNNING
 
 from pymonik import Pymonik, task
+from pymonik.backend.armonik.backend import ClusterBackend
 from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.rpc import RpcClient
+from pymonik.backend.armonik.session import Session
 from pymonik.emulator import CutStream, DropAfter, DropBefore, Emulator
 from pymonik.errors import Cancelled, ClusterError
 from tests.armonik.conftest import Connect
@@ -249,6 +251,19 @@ def test_a_session_whose_creation_is_interrupted_is_not_left(
         return answer
 
     monkeypatch.setattr(RpcClient, "once", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        connect().create()
+    assert not running()
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Session, "_begin"), (ClusterBackend, "__init__")])
+def test_a_session_that_was_created_is_not_left_when_ctrl_c_follows(
+    connect: Connect, running: Any, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    def interrupted(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, name, interrupted)
     with pytest.raises(KeyboardInterrupt):
         connect().create()
     assert not running()

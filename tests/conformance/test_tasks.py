@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -221,3 +222,17 @@ def test_a_method_that_is_a_task_has_the_environment_of_its_decorator(client: Py
 def test_the_name_of_a_task_is_a_text() -> None:
     with pytest.raises(TaskDefinitionError, match="name of a task is a text, not 3"):
         Task(len, func_name=3)  # type: ignore[arg-type]
+
+
+@task
+def recursion_limit(wanted: int = 0) -> int:
+    if wanted:
+        sys.setrecursionlimit(wanted)
+    return sys.getrecursionlimit()
+
+
+@pytest.mark.asynchronous
+def test_the_recursion_limit_is_put_back(client: Pymonik) -> None:
+    before = recursion_limit.invoke().get()
+    assert recursion_limit.invoke(before + 1000).get() == before + 1000
+    assert recursion_limit.invoke().get() == before

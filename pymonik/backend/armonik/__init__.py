@@ -31,8 +31,8 @@ def open_cluster(
     session = Session(Connection.find(**connection))
     try:
         reserved = session.join(session_id) if session_id else session.open(partitions)
+        ends = "leave" if session_id else "stop" if detach else "end"
+        return ClusterBackend(session, workers or slots_of(reserved), optimize, ends, forward_logs)
     except BaseException:
-        session.disconnect()
+        session.give_up()
         raise
-    ends = "leave" if session_id else "stop" if detach else "end"
-    return ClusterBackend(session, workers or slots_of(reserved), optimize, ends, forward_logs)

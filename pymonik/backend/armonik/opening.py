@@ -38,6 +38,8 @@ class Opening:
         self._tag = uuid.uuid4().hex
         # Whether an answer was lost: there may be sessions that nobody knows.
         self._is_ambiguous = False
+        # Whether there may be one that nobody has taken over yet.
+        self._is_asked_for = False
 
     def create(self, partitions: Sequence[str]) -> str:
         """Create the session; return its id."""
@@ -47,13 +49,21 @@ class Opening:
             ),
             partition_ids=partitions,
         )
+        self._is_asked_for = True
         try:
             return self._created(request)
         except BaseException as error:
             # Ctrl-C, while the answer was on its way; a refusal is an answer.
             self._is_ambiguous |= not isinstance(error, ClusterError)
             self.drop_others("")
+            self._is_asked_for = False
             raise
+
+    def give_up(self) -> None:
+        """Cancel the session that was created: Ctrl-C came before anybody knew of it."""
+        if self._is_asked_for:
+            self._is_ambiguous = True
+            self.drop_others("")
 
     def _created(self, request: Any) -> str:
         deadline = deadline_of(patience=FIRST)

@@ -97,6 +97,13 @@ class Session:
             return False
         return True
 
+    def give_up(self) -> None:
+        """Leave nothing on the cluster of a session that was not opened to the end."""
+        try:
+            self._opening.give_up()
+        finally:
+            self.disconnect()
+
     def _first(self, ask: Callable[[], Any]) -> Any:
         """Ask for the first time; when nothing answers, find out why."""
         try:

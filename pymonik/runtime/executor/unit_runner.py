@@ -80,6 +80,7 @@ class UnitRunner:
         """
         self.functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._mover = mover
+        self._recursion = sys.getrecursionlimit()
         self.services = ExecutionServices(
             worker, self._load, self._page, (), subtasks, restore, contexts
         )
@@ -171,6 +172,8 @@ class UnitRunner:
         self._streams.put_back()
         if self._mover is not None:
             self._mover.put_back()
+        elif sys.getrecursionlimit() != self._recursion:  # of a worker: what a call has left
+            sys.setrecursionlimit(self._recursion)
         mappings.sweep()
 
 
