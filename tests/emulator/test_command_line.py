@@ -23,6 +23,7 @@ from pymonik.emulator.arguments import (
     parse_port,
     parse_seconds,
 )
+from tests.conftest import PATIENCE
 from tests.emulator.plain_cluster import WORKER, Client
 
 
@@ -50,7 +51,7 @@ def test_it_serves_until_it_is_told_to_end(end: signal.Signals) -> None:
         with Client(url.removeprefix("http://")) as client:
             assert client.value(client.run("concat", text="hello")[1]) == b"hello"
         process.send_signal(end)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("options", [["--certificate", "no.pem", "--key", "no.pem"], []])
@@ -85,7 +86,7 @@ def test_ctrl_c_in_a_terminal_ends_it_and_its_workers() -> None:
             worker = int(done.stdout)
             assert Path(f"/proc/{worker}").exists() or sys.platform != "linux"
             os.killpg(group.pid, signal.SIGINT)
-            assert group.wait(30) == 0
+            assert group.wait(PATIENCE) == 0
             with pytest.raises(ProcessLookupError):
                 os.kill(worker, 0)
         finally:
