@@ -59,6 +59,8 @@ def check_definition(
     """Refuse what no task is made of; raises TaskDefinitionError."""
     if getattr(type(func), "__pymonik_role__", "") == "task":
         raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
+    if isinstance(func, (staticmethod, classmethod, property)):
+        raise TaskDefinitionError(f"apply @task to the function, below @{type(func).__name__}")
     if not callable(func):
         raise TaskDefinitionError(f"a task is made of a callable, not of {func!r}")
     if _is_coroutine_function(func):
@@ -75,8 +77,6 @@ def check_definition(
             f"{func!r} has no parameter for its context, which require_context=True passes first: "
             "write it as the first one, such as `ctx`"
         )
-    if isinstance(func, (staticmethod, classmethod)):
-        raise TaskDefinitionError("apply @task to the function, below @staticmethod")
     for name, flag in (("require_context", require_context), ("pure", pure), ("cache", cache)):
         if not isinstance(flag, bool):
             raise TaskDefinitionError(f"{name} takes True or False, not {flag!r}")

@@ -5,6 +5,7 @@ Enters: a name that is not there. Leaves: the sentence that tells of ours, if it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 _CALL = ".invoke(…) records a call and returns its handle"
@@ -55,7 +56,7 @@ OTHER_NAMES: dict[str, dict[str, str]] = {
 OTHER_KEYWORDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("retry", "max_retry", "num_retries", "tries", "max_attempts"), ("retries",)),
     **dict.fromkeys(("timeout", "time_limit", "timeout_seconds", "walltime"), ("max_duration",)),
-    **dict.fromkeys(("name", "func_name", "task_name"), ("function_name",)),
+    **dict.fromkeys(("name", "func_name", "task_name"), ("function_name", "name")),
     **dict.fromkeys(("memoize", "cache_result", "persist_result"), ("cache",)),
     **dict.fromkeys(("queue", "resources", "num_gpus", "gpu", "executor"), ("partition",)),
     **dict.fromkeys(("retry_exceptions", "autoretry_for", "retry_for"), ("retry_on",)),
@@ -82,6 +83,6 @@ def missing(kind: str, owner: object, name: str) -> NoReturn:
     raise AttributeError(hint)
 
 
-def known_instead(keyword: str, known: list[str]) -> str | None:
+def known_instead(keyword: str, known: Sequence[str]) -> str | None:
     """Return the keyword of ours that one of other libraries means, if it is among the known."""
     return next((ours for ours in OTHER_KEYWORDS.get(keyword, ()) if ours in known), None)

@@ -228,6 +228,16 @@ def as_armonik(options: TaskOptions) -> Any:
     )
 
 
+def _unknown(keyword: str, prefix: str, name: str) -> OptionsError:
+    from pymonik.system.other_names import known_instead  # only where something is wrong
+
+    choices = ("name", *_NAMES)
+    ours = known_instead(name, (*choices, *_ALIASES))
+    hint = f"did you mean {prefix}{ours}? There" if ours else "there"
+    known = ", ".join(prefix + choice for choice in choices)
+    return OptionsError(f"unknown option {keyword!r}: {hint} are {known}")
+
+
 def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:
     """Make options of keywords such as `pmk_priority=3`; an unknown one is an error."""
     given = {}
@@ -235,16 +245,18 @@ def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:
         name = keyword[len(prefix) :]
         name = _ALIASES.get(name, name)
         if name not in _NAMES:
-            choices = ", ".join(prefix + choice for choice in ("name", *_NAMES))
-            raise OptionsError(f"unknown option {keyword!r}: there are {choices}")
+            raise _unknown(keyword, prefix, name)
         given[name] = value
     return TaskOptions(**given)
 
 
 def meant(keyword: str) -> str:
     """Return how an option is written that was given like an argument; "" when it is none."""
-    is_option = _ALIASES.get(keyword, keyword) in ("name", *_NAMES)
-    return f"; as an option of the call it is pmk_{keyword}=" if is_option else ""
+    from pymonik.system.other_names import known_instead  # only where something is wrong
+
+    choices = ("name", *_NAMES, *_ALIASES)
+    name = keyword if keyword in choices else known_instead(keyword, choices)
+    return f"; as an option of the call it is pmk_{name}=" if name else ""
 
 
 # max_retries: of a call whose process has died. retries: of one that has raised, which is how it

@@ -150,3 +150,23 @@ def test_a_handle_that_is_printed_tells_of_get() -> None:
         assert str(handles) == "<MultiResultHandle of 1; .get() gives a list of their values>"
         assert repr(handles) == "<MultiResultHandle of 1>"
         client.cancel()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"timeout": 3}, r"it is pmk_max_duration="),
+        ({"retries": 3}, r"it is pmk_retries="),
+        ({"pmk_retry": 3}, r"did you mean pmk_retries\? There are pmk_name"),
+        ({"pmk_nothing": 3}, r"there are pmk_name"),
+    ],
+)
+def test_options_of_a_call_by_names_of_others(given: dict[str, Any], said: str) -> None:
+    with Pymonik(backend="dry-run"), pytest.raises((TypeError, OptionsError), match=said):
+        Task(failing).invoke(1, **given)
+
+
+@pytest.mark.parametrize("wrap", [staticmethod, classmethod, property])
+def test_other_decorators_of_methods_stand_above(wrap: Callable[[Any], Any]) -> None:
+    with pytest.raises(TaskDefinitionError, match=f"below @{wrap.__name__}"):
+        task(wrap(failing))
