@@ -25,11 +25,14 @@ class Settings(Struct):
 
     # The partition of programs that name none.
     partition: str = "pymonik"
-    # Pending captures beyond this cause a flush: the user's values exist twice until then.
+    # Pending captures beyond this cause a flush: the user's values exist twice until then. Less
+    # would cut the plans of programs with large values in pieces; a laptop has so much to spare.
     capture_limit: int = 2 * GIB
-    # Content above this becomes a blob of its own: stored once, sent once.
+    # Content above this becomes a blob of its own: stored once, sent once. Smaller ones cost less
+    # in each payload than as results of their own, with a row and a download for each task.
     blob_size: int = 16 * KIB
-    # A value above this is a result of its own: who fetches it moves none of its siblings.
+    # A value above this is a result of its own: who fetches it moves none of its siblings. Smaller
+    # ones move with them sooner than by a request each. (Users' programs set it by this name.)
     apart_size: int = 64 * KIB
     # Buffers above this live in memory files, mapped instead of copied: below it a file, with its
     # calls of the system and its page faults, takes as long as a copy.

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from pymonik.analysis.findings import Finding, errors_first, foreign_partition, past_limit
 from pymonik.analysis.pickled_texts import texts_in
 from pymonik.analysis.shape import argument_names
 from pymonik.capture.dependencies import brought_by, imported, package_of
@@ -34,16 +35,6 @@ _SEARCHED = 4 * MIB
 _LOOKED_AT = 100
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that goes wrong (error), or will surprise (warning)."""
-
-    level: str
-    rule: str
-    text: str
-    site: str
-
-
 def check(
     plan: Plan,
     seconds: Mapping[str, float] | None = None,
@@ -56,7 +47,6 @@ def check(
     """
     graph: Graph = plan.source.graph if plan.source is not None else plan.graph
     partitions = plan.source.partitions if plan.source is not None else ()
-    unique: dict[tuple[str, str, str], Finding] = {}
     rules = (
         _huge_values(graph),
         _paths(graph),
@@ -65,10 +55,7 @@ def check(
         _partitions(graph, partitions),
         _limits(graph, seconds or {}, remembered),
     )
-    for findings in rules:
-        for finding in findings:
-            unique.setdefault((finding.rule, finding.text, finding.site), finding)
-    return sorted(unique.values(), key=lambda finding: finding.level)
+    return errors_first(chain.from_iterable(rules))
 
 
 def _recorded(graph: Graph) -> Iterator[Call]:
@@ -115,6 +102,7 @@ def _paths(graph: Graph) -> Iterator[Finding]:
 
 
 def _is_local_path(text: str) -> bool:
+    # Linux takes no longer path, and `exists` would only refuse it.
     return os.sep in text and len(text) < 4096 and "\0" not in text and os.path.exists(text)
 
 
@@ -166,29 +154,20 @@ def _environments(graph: Graph) -> Iterator[Finding]:
 
 def _partitions(graph: Graph, partitions: tuple[str, ...]) -> Iterator[Finding]:
     allowed = partitions or (settings().partition,)
+    names = ", ".join(map(repr, allowed))
+    choices = f"the session has {names}: add it to Pymonik(partition=[…])"
     for spec, node in _specs(graph):
-        name = spec.options.partition_id
-        if name and name not in allowed:
-            text = (
-                f"{spec.name} wants the partition {name!r}, the session has "
-                f"{', '.join(map(repr, allowed))}: add it to Pymonik(partition=[…])"
-            )
-            yield Finding("error", "partition", text, node.where)
+        partition = spec.options.partition_id
+        yield from foreign_partition(spec.name, partition, allowed, choices, node.where)
 
 
 def _limits(
     graph: Graph, seconds: Mapping[str, float], remembered: Callable[[Any], float | None]
 ) -> Iterator[Finding]:
     for spec, node in _specs(graph):
-        limit = spec.options.seconds
-        if limit is None:
-            continue
         cost, says = seconds.get(spec.name, spec.options.cost), "is expected to last"
-        if cost is None:
+        if cost is None and spec.options.seconds is not None:
             cost, says = remembered(spec), "lasted in earlier runs"
-        if cost is not None and cost > limit:
-            text = (
-                f"a call of {spec.name} {says} {cost:.3g} s, and max_duration stops it after "
-                f"{limit:g} s: raise the limit, or cut the work"
-            )
-            yield Finding("error", "max_duration", text, node.where)
+        way_out = "it {}: raise the limit, or cut the work"
+        expectation = f"a call of {spec.name} {says}"
+        yield from past_limit(expectation, cost, spec.options.seconds, way_out, node.where)

@@ -34,6 +34,7 @@ def number(value: Any, most: int | None, least: int = 0) -> int:
 
 def positive(value: Any) -> float:
     """Return a number of seconds."""
+    # A file may say anything: below 1e12 s, 30 000 years, sums of them overflow nowhere.
     return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else refuse(value)
 
 

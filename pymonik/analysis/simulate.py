@@ -174,13 +174,13 @@ class _Simulation:
             # The element that runs when the beat is over is finished: a unit hands back between
             # elements.
             count = min(count, int(costs.beat / unit.seconds) + 1)
-            self._hand_back(number, unit.elements - count)
+            self._return_rest(number, unit.elements - count)
         seconds = costs.unit + count * unit.seconds
         self.free[unit.partition] -= 1
         self.busy[unit.partition] += seconds
         heapq.heappush(self.events, (begin + seconds, 1, number))
 
-    def _hand_back(self, number: int, count: int) -> None:
+    def _return_rest(self, number: int, count: int) -> None:
         """Cut what is left of a unit into parts, which wait as units of their own."""
         if not count:
             return

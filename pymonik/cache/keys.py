@@ -139,6 +139,7 @@ class Keys:
         return {f"module {name}": _source_digest(s) for name, s in closure(named).items()}
 
 
+# By the source itself: one entry for each module that tasks refer to, as long as it stays as it is.
 @lru_cache(maxsize=1024)
 def _source_digest(source: ModuleSource) -> str:
     """Name a module by what it says, whatever its comments and its layout."""

@@ -60,6 +60,7 @@ class Uses(NamedTuple):
     is_reflective: bool
 
 
+# More code objects than the tasks of a program reach; it keeps them alive, so it has an end.
 @lru_cache(maxsize=4096)
 def uses(code: types.CodeType) -> Uses:
     """Return the names that a code object uses, those inside it included."""

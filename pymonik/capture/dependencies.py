@@ -116,6 +116,7 @@ def versions(function: Callable[..., Any], also: Iterable[str] = ()) -> dict[str
     return {name: _version(name) for name in sorted(set(map(package_of, tops)))}
 
 
+# To look a version up reads files: once for each package that is referred to.
 @functools.lru_cache(maxsize=256)
 def _version(package: str) -> str:
     try:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import rich_click as click
 
-from pymonik.analysis.check import Finding
 from pymonik.analysis.check import check as find
+from pymonik.analysis.findings import Finding
 from pymonik.analysis.session.check import check_tasks
 from pymonik.cli.dry_run import ScriptFailed
 from pymonik.cli.graph import nothing, print_json

@@ -61,7 +61,7 @@ class AsyncWaiter:
         self._locator.locate(handle._node)
         # Also of one that has ended meanwhile: it is called back at once, in this thread, by way of
         # the loop.
-        self._notifier.call_when_done(handle, set_ended)
+        self._notifier.add_done_callback(handle, set_ended)
         await ended
         return self._waiter.value(handle, None)
 
@@ -85,7 +85,7 @@ class AsyncWaiter:
             if is_settled(handle):  # there in time, even if the loop gets no turn before its end
                 ended.put_nowait(handle)
             else:
-                self._notifier.call_when_done(handle, tell)
+                self._notifier.add_done_callback(handle, tell)
         for _ in handles:
             # Asked first: where no time is left, `wait_for` of Python 3.11 gives up without a look.
             if ended.empty():

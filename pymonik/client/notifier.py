@@ -47,7 +47,7 @@ class Notifier:
         # Those of them for which no unit or fetch was seen yet.
         self._unplanned: list[_Watch] = []
 
-    def call_when_done(self, handle: ResultHandle[Any], callback: Callback) -> None:
+    def add_done_callback(self, handle: ResultHandle[Any], callback: Callback) -> None:
         """Call back once a call has ended."""
         if not callable(callback):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")

@@ -82,6 +82,7 @@ def is_watched(on_progress: Callable[[Progress], object] | None) -> bool:
 
 @contextmanager
 def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
+    # Set behind the block: it ends the thread that looks, and the pause between its looks.
     over = threading.Event()
     began, before = time.monotonic(), backend.progress()[0]
 

@@ -49,6 +49,7 @@ class _Placement:
         self.half = {place: width(place) / 2 for layer in self.layers for place in layer}
 
     def positions(self) -> dict[Place, float]:
+        # Rounds behind which little moves any more; of large drawings, as many as one waits for.
         for _ in range(24 if len(self.at) <= MANY else 4):
             for layer, offsets in zip(self.layers, self.offsets):
                 self._settle(layer, offsets)

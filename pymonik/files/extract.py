@@ -23,8 +23,9 @@ from pymonik.files.tree import CHUNK, FILE, FOLDER, LINK, MODE_BITS, TreeDigest,
 # What somebody sent: in memory, mapped, or in a file.
 Content = bytes | bytearray | mmap.mmap | os.PathLike[str]
 
-# An archive may name more members than a disk has inodes; the longest link that Linux takes.
+# An archive may name more members than a disk has inodes.
 MAX_MEMBERS = 1_000_000
+# The longest link that Linux takes.
 MAX_LINK = 4096
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}

@@ -46,6 +46,7 @@ class Lock:
 
     def read(self) -> str:
         """Return what the last exclusive owner noted."""
+        # A note is a line; this is all that one read of a page gives.
         return os.pread(self._descriptor, 4096, 0).decode()
 
     def note(self, text: str) -> None:

@@ -21,9 +21,10 @@ from pymonik.values.options import LIMIT_HOURS
 
 # Bytes of a message of a stream: below the 2 MiB that servers prefer.
 CHUNK = 1 << 20
-# A TaskOptions message is always complete: its duration and retries are the session's. A task is
-# tried again where its pod was lost: that several are lost one after the other is no chance.
+# A TaskOptions message is always complete: its duration and retries are the session's.
 HOURS = LIMIT_HOURS
+# A task is tried again where its pod was lost: that several are lost one after the other is no
+# chance.
 RETRIES = 3
 TAG = "pymonik.tag"
 # That of a session; its tasks inherit it.

@@ -145,7 +145,7 @@ class ResultHandle(Generic[T_co]):
         >>> values
         [8]
         """
-        self._client.notifier.call_when_done(self, callback)
+        self._client.notifier.add_done_callback(self, callback)
 
     def named(self, name: str) -> ResultHandle[T_co]:
         """Name the value, so that it is kept and can be looked up. Returns itself.

@@ -62,7 +62,7 @@ class WaitsAsync(Protocol):
 class Notifies(Protocol):
     """Calls back when calls have ended."""
 
-    def call_when_done(self, handle: Any, callback: Callable[[Any], object]) -> None:
+    def add_done_callback(self, handle: Any, callback: Callable[[Any], object]) -> None:
         """Call back with the handle once it is done."""
 
 

@@ -182,6 +182,7 @@ def failures_text(record: RunRecord) -> str:
 def summary(record: RunRecord) -> str:
     """Return in a few lines what a run did."""
     busy = sum(span[3] for span in record.spans)
+    # No share of nothing: a run may end before the clock has moved.
     slots = max(1, record.workers) * max(record.seconds, 1e-9)
     work: dict[str, list[float]] = {}
     for _, name, _, seconds, elements in record.spans:

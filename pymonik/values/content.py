@@ -154,6 +154,7 @@ def _same(buffer: Buffer, raw: memoryview) -> bool:
     return bytearray(buffer) == raw
 
 
+# Definitions of one executor or client that are asked for again and again.
 @functools.lru_cache(maxsize=512)
 def _definition(data: bytes) -> Definition:
     return Definition(data)

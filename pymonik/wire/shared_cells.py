@@ -97,6 +97,7 @@ class SharedCells:
         self._words = cells.cast("q")
         self._floats = cells.cast("d")
         self._pickles = self._bytes[_NUMBERS + count * _CELL :]
+        # Not zero, as all words of a new file are: an empty cell is of no kind.
         self._checks = {kind: (0x5A00 + kind) << _CHECK_SHIFT for kind in range(1, 7)}
         self._kinds = {check: kind for kind, check in self._checks.items()}
 

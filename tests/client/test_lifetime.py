@@ -76,9 +76,9 @@ def test_what_callbacks_record_is_waited_for() -> None:
 
     def record_more(_: object) -> None:
         second = double.invoke(2, pymonik=alone.scope)
-        alone.notifier.call_when_done(second, told.append)
+        alone.notifier.add_done_callback(second, told.append)
 
-    alone.notifier.call_when_done(first, record_more)
+    alone.notifier.add_done_callback(first, record_more)
     alone.submitter.flush()
     alone.notifier.flushed()
     closer = Other(alone.lifetime.close)

@@ -21,7 +21,7 @@ from .fakes import Alone, double
 def test_a_callback_of_a_call_that_was_not_sent_waits_for_the_flush() -> None:
     alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
     handle = double.invoke(1, pymonik=alone.scope)
-    alone.notifier.call_when_done(handle, called.append)
+    alone.notifier.add_done_callback(handle, called.append)
     assert len(alone.notifier.unsent) == 1
     alone.flush()
     alone.notifier.flushed()
@@ -37,7 +37,7 @@ def test_a_call_that_has_ended_is_told_of_at_once() -> None:
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
     alone.backend.answer([2])
-    alone.notifier.call_when_done(handle, called.append)
+    alone.notifier.add_done_callback(handle, called.append)
     assert called == [handle]
 
 
@@ -47,7 +47,7 @@ def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
     alone.flush()
     alone.backend.lost.add(id(alone.backend.units[0].outputs))
     alone.state.plans_under_way = 1
-    alone.notifier.call_when_done(handle, called.append)
+    alone.notifier.add_done_callback(handle, called.append)
     CALLBACKS.drain()
     assert called == []
     alone.state.plans_under_way = 0
@@ -59,10 +59,10 @@ def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
 def test_calls_that_are_dropped_have_ended() -> None:
     alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
     one, two = (double.invoke(i, pymonik=alone.scope) for i in range(2))
-    alone.notifier.call_when_done(one, called.append)
+    alone.notifier.add_done_callback(one, called.append)
     alone.state.is_closed = True
     alone.notifier.tell_dropped()
-    alone.notifier.call_when_done(two, called.append)
+    alone.notifier.add_done_callback(two, called.append)
     CALLBACKS.drain()
     assert called == [one, two]
 
@@ -79,8 +79,8 @@ def test_a_callback_that_fails_keeps_no_other_from_being_called(
 
     # A handle shows itself through the views of its scope.
     alone.scope.views = type("Views", (), {"describe": lambda self, handle: "of double"})()
-    alone.notifier.call_when_done(handle, fail)
-    alone.notifier.call_when_done(handle, called.append)
+    alone.notifier.add_done_callback(handle, fail)
+    alone.notifier.add_done_callback(handle, called.append)
     alone.backend.answer([2])
     CALLBACKS.drain()
     assert called == [handle]
@@ -90,7 +90,7 @@ def test_a_callback_that_fails_keeps_no_other_from_being_called(
 def test_a_callback_is_a_function() -> None:
     alone = Alone()
     with pytest.raises(OptionsError, match="add_done_callback takes a function"):
-        alone.notifier.call_when_done(double.invoke(1, pymonik=alone.scope), 1)  # type: ignore[arg-type]
+        alone.notifier.add_done_callback(double.invoke(1, pymonik=alone.scope), 1)  # type: ignore[arg-type]
 
 
 # ----- event loops
@@ -149,11 +149,11 @@ def test_a_callback_that_is_added_or_watched_for_amid_ctrl_c_is_called_once(is_s
         alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
         handles = [double.invoke(i, pymonik=alone.scope) for i in range(2)]
         for handle in () if is_sent else handles:
-            alone.notifier.call_when_done(handle, called.append)
+            alone.notifier.add_done_callback(handle, called.append)
         alone.flush()
         with Interruption(place) as interruption:
             for handle in handles if is_sent else ():
-                alone.notifier.call_when_done(handle, called.append)
+                alone.notifier.add_done_callback(handle, called.append)
             alone.notifier.flushed()
         is_through = not interruption.has_come
         alone.notifier.flushed()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pymonik.analysis.check import Finding
+from pymonik.analysis.findings import Finding, errors_first, foreign_partition, past_limit
 from pymonik.analysis.session.tasks import SessionObject, SessionTask, TaskGraph
 from pymonik.humanize import counted
 
@@ -39,7 +39,7 @@ def check_tasks(
         *_limits(groups, seconds or {}),
         *(_partitions(groups, partitions) if partitions is not None else ()),
     ]
-    return sorted(findings, key=lambda finding: finding.level)
+    return errors_first(findings)
 
 
 def _ends(groups: Groups) -> Iterator[Finding]:
@@ -84,19 +84,18 @@ def _limits(groups: Groups, seconds: Mapping[str, float]) -> Iterator[Finding]:
         if name not in seconds:
             says = "lasted up to"
         limits = [t.limit for t in tasks if t.limit and t.status not in _ENDED]
-        if expected is not None and limits and expected > min(limits):
-            text = (
-                f"a task of {name} {says} {expected:.3g} s, and max_duration stops those that "
-                f"have not ended after {min(limits):g} s"
-            )
-            yield Finding("error", "max_duration", text, _SITE)
+        yield from past_limit(
+            f"a task of {name} {says}",
+            expected,
+            min(limits, default=None),
+            "those that have not ended {}",
+            _SITE,
+        )
 
 
 def _partitions(groups: Groups, partitions: Sequence[str]) -> Iterator[Finding]:
     for name, tasks in groups.items():
-        wanted = {dict(task.facts).get("partition", "") for task in tasks}
-        for partition in sorted(wanted - {*partitions, ""}):
-            choices = ", ".join(map(repr, partitions)) or "none"
-            text = f"{name} wants the partition {partition!r}, which its session lacks, or its "
-            text += f"cluster: there are {choices}"
-            yield Finding("error", "partition", text, _SITE)
+        names = ", ".join(map(repr, partitions)) or "none"
+        choices = f"which its session lacks, or its cluster: there are {names}"
+        for partition in sorted({dict(task.facts).get("partition", "") for task in tasks}):
+            yield from foreign_partition(name, partition, partitions, choices, _SITE)

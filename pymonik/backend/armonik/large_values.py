@@ -16,7 +16,7 @@ from pymonik.system.structs import NamedTuple
 from pymonik.values.outcome import PENDING, OutOfLine
 from pymonik.values.outputs import Outputs
 
-LEFT, FETCHING, HERE = "left", "fetching", "here"
+STORED, FETCHING, HERE = "stored", "fetching", "here"
 # How far ahead of the reader values are fetched: in units, so many that no thread of `fetch` runs
 # dry behind a slow one; in bytes, what a program has room for beside what it reads.
 AHEAD_UNITS = 256
@@ -39,7 +39,7 @@ class Value:
     def __init__(self, key: Key, reference: OutOfLine) -> None:
         self.key = key
         self.reference = reference
-        self.state = LEFT
+        self.state = STORED
 
 
 class LargeValues:
@@ -106,7 +106,7 @@ class LargeValues:
 
     def _start(self, outputs: Outputs, value: Value) -> None:
         self._ahead.pop(value.key, None)
-        if value.state == LEFT:
+        if value.state == STORED:
             value.state = FETCHING
             self._fetch(outputs, value)
 
@@ -120,7 +120,7 @@ class LargeValues:
         for outputs, value in self._behind(key):
             if room <= 0:
                 return
-            if value.state == LEFT:
+            if value.state == STORED:
                 self._start(outputs, value)
                 self._ahead[value.key] = value.reference.size
                 room -= value.reference.size

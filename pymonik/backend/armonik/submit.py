@@ -264,6 +264,7 @@ class Sender:
 
     def _cancel(self, ids: Sequence[str]) -> None:
         try:
+            # Seconds: whoever waits for it has an error to raise, and tasks that go on do no harm.
             owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
             self._session.cancel_tasks([owner for owner in owners if owner])
         except ClusterError as problem:

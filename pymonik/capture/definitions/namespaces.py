@@ -25,6 +25,7 @@ from pymonik.system.attributes import attribute
 _BASIC = ("__package__", "__name__", "__path__", "__file__")
 
 
+# As many code objects as `code_text.uses` keeps.
 @lru_cache(maxsize=4096)
 def rebound(code: types.CodeType) -> frozenset[str]:
     """Return the globals that a code object, or one inside it, rebinds."""

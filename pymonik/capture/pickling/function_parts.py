@@ -46,6 +46,7 @@ def add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
             variables.setdefault(name, function.__globals__[name])
 
 
+# As many code objects as `code_text.uses` keeps.
 @functools.lru_cache(maxsize=4096)
 def _names_in_classes(code: types.CodeType) -> tuple[str, ...]:
     names: dict[str, None] = {}

@@ -144,6 +144,7 @@ class ValueWriter(ABC):
         Names that pydantic gives to classes end so.
         """
         start, colon, address = value.rpartition(":")
+        # No address has 20 digits, and Python refuses to make a number of a very long text.
         if colon and len(address) < 20 and address.isdecimal() and int(address) in self._met:
             return f"{plain(start)} again {self._met[int(address)][0]}"
         return plain(value)

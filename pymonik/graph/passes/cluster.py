@@ -81,6 +81,7 @@ def _is_short(graph: Graph, made: Graph, target: Target, is_given: bool) -> bool
 
 def _bound(longest: float, work: float, target: Target, is_given: bool) -> float:
     share = work / max(1, target.slots)
+    # The same sum in another order may differ in its last digits.
     return (max(longest, share) if is_given else longest + share) * (1 + 1e-9)
 
 

@@ -93,7 +93,7 @@ class ActivationStack:
             return False
         top = self.activations[-1]
         if death.reason and len(top.values) < len(top.steps):
-            self._charge(top, death)
+            self._attribute_death(top, death)
         return True
 
     def _drop(self) -> Activation:
@@ -122,7 +122,7 @@ class ActivationStack:
         made = [RecordedCall(callees[number], *others) for number, *others in steps]
         return Activation(made, root, value)
 
-    def _charge(self, top: Activation, death: DeathRecord) -> None:
+    def _attribute_death(self, top: Activation, death: DeathRecord) -> None:
         """Attribute the death to the call that ran; it fails when it was tried often enough."""
         code, tries = top.steps[len(top.values)].code(), top.died + 1
         if tries > code.max_retries:

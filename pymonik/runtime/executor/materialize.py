@@ -31,9 +31,10 @@ _seen: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
 _FRESH_NS = 100_000_000
 # Files that are remembered at most.
 _MAX_KEPT = 1024
-# The absolute paths that the call that runs uses; how long it waits for one more, in seconds:
-# others put gigabytes in place in that time, and two that wait for each other are told so.
+# The absolute paths that the call that runs uses.
 _USED: list[str] = []
+# Seconds that it waits for one more: others put gigabytes in place in that time, and two that wait
+# for each other are told so.
 _PATIENCE = 60.0
 # Seconds between two tries of a lock that cannot be waited for with a time.
 _PAUSE = 0.02

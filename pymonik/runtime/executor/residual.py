@@ -63,7 +63,7 @@ class ResidualSteps:
             return False
         return elapsed / place * len(self._steps) > _BEATS * beat
 
-    def hand_back(
+    def return_rest(
         self, number: int, place: int, made: list[Any], elapsed: float, ended: Mapping[int, Any]
     ) -> None:
         """Record the steps from `place` on as calls, which others can run at the same time.

@@ -149,7 +149,9 @@ class StepRunner:
                 made.append(self._resume(place, number, ended[place]))
                 continue
             if given is NOTHING and raised is None and self._is_over(place):
-                self._residual.hand_back(number, place, made, time.monotonic() - self.began, ended)
+                self._residual.return_rest(
+                    number, place, made, time.monotonic() - self.began, ended
+                )
                 return
             if given is NOTHING:
                 given = self.step(number, place, self.steps[place], made, raised)

@@ -59,6 +59,7 @@ class ExecutorSockets:
         if None in ready:
             ready.remove(None)
             with contextlib.suppress(BlockingIOError):
+                # All that is there, as a rule; what is left wakes once more, which does no harm.
                 self._wake_reader.recv(4096)
         return ready
 
