@@ -16,7 +16,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from pymonik.draw.model import Box, Drawing, Link  # noqa: E402
 from pymonik.draw.svg import svg  # noqa: E402
-from tests.test_layers import FLOOR, IMPORTS, room_of  # noqa: E402
+from tests.test_layers import FLOOR, imports, room_of  # noqa: E402
 
 TARGET = REPOSITORY / "docs" / "img" / "rooms.svg"
 _NAMES = {"": "__init__"}
@@ -29,7 +29,7 @@ def drawing() -> Drawing:
     places = {room: place for place, room in enumerate(rooms)}
     arrows = networkx.DiGraph()
     arrows.add_nodes_from(rooms)
-    for module, names in IMPORTS.items():
+    for module, names in imports().items():
         ends = {(room_of(module), room_of(name)) for name in names}
         arrows.add_edges_from((a, b) for a, b in ends if a != b and {a, b} <= places.keys())
     boxes = [Box((_NAMES.get(room, room),)) for room in rooms]
