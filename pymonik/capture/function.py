@@ -19,7 +19,7 @@ from pymonik.settings import settings
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
-    from pymonik.capture.changes.containers import ContainerWatch
+    from pymonik.capture.changes.container_watch import ContainerWatch
     from pymonik.capture.definitions.lookup import DefinitionLookup
     from pymonik.capture.text.fingerprint import Whole
 
@@ -32,7 +32,7 @@ class Code:
 
     `watched` are the globals and closure cells it saw: `is_current` compares their identities, so
     that a rebound global is seen at the next call, at the price of a look-up each. Containers among
-    them may be changed in place: see `containers`.
+    them may be changed in place: see `container_watch`.
     """
 
     __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_met", "_plain",
@@ -181,7 +181,7 @@ def capture_function(
 
 def watch_containers(function: Callable[..., Any]) -> ContainerWatch:
     """Remember what the containers hold that a function sees."""
-    from pymonik.capture.changes.containers import ContainerWatch  # not for `import pymonik`
+    from pymonik.capture.changes.container_watch import ContainerWatch  # not for `import pymonik`
 
     return ContainerWatch(reachable(function), function)
 

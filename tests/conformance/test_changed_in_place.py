@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from pymonik import Pymonik, Task, task
-from pymonik.capture.changes.containers import ContainerWatch
+from pymonik.capture.changes.container_watch import ContainerWatch
 
 from .programs import inc
 

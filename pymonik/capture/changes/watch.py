@@ -16,7 +16,7 @@ from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
-from pymonik.capture.changes.containers import parts_of
+from pymonik.capture.changes.container_watch import parts_of
 from pymonik.capture.changes.held_bytes import EPOCH, LIMIT, HeldBytes, is_array, is_opaque, size_of
 from pymonik.capture.class_parts import name_slots, registry_of
 from pymonik.capture.local_modules import is_local
