@@ -143,7 +143,7 @@ class PlainElements:
 
 
 def _values(column: Any, assignment: Assignment) -> Iterator[Any]:
-    """Return what fills a parameter of the elements of a assignment, one after the other."""
+    """Return what fills a parameter of the elements of an assignment, one after the other."""
     kind, what = column
     if kind == "v":
         return repeat(what, assignment.stop - assignment.start)

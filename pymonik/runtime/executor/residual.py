@@ -29,7 +29,7 @@ _BEATS = 2
 
 
 class ResidualSteps:
-    """The steps of a assignment's elements that are left to others.
+    """The steps of an assignment's elements that are left to others.
 
     outputs: places of columns, by the steps that make them. store: what keeps the record of a step;
     resume: what takes that of one which is over.

@@ -20,7 +20,7 @@ from pymonik.settings import settings
 
 
 def run(assignment: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
-    """Run a assignment; return reports as they are due."""
+    """Run an assignment; return reports as they are due."""
     runner = StepRunner(assignment, hosting)
     if assignment.gang is not None:
         from pymonik.runtime.executor.lane import run_lanes  # not before the first value

@@ -1,6 +1,6 @@
 """Running the steps of a unit, element by element: what calls user code, and keeps what it makes.
 
-Enters: a assignment, and the element that is next. Leaves: records, by output and in order, and the
+Enters: an assignment, and the element that is next. Leaves: records, by output, in order, and the
 failures of steps that are not stored; what a call has recorded goes to `Subtasks`. When a unit is
 to report, and when it is to stop, is the business of `run`, or of `lane`.
 """
@@ -114,9 +114,7 @@ class StepRunner:
                     return number, is_noted
                 self.began = plain.began
                 self._element(number - 1, value, error)
-            if (
-                number == self.assignment.stop
-            ):  # reported at once: the journal would have it for no longer
+            if number == self.assignment.stop:  # reported at once: a journal is for what goes on
                 return number, True
             # What was recorded leaves with the last report: nothing may be reported before it.
             is_noted = subtasks.has_work or (not self.errors and page.add(self.last()))
@@ -131,11 +129,9 @@ class StepRunner:
         # What the host attributes its death to if this process dies in the middle of it.
         self.hosting.page.numbers[ELEMENT] = number
         self.noting = len(self.steps) > 1
-        completed_steps = self.assignment.completed_steps
+        completed = self.assignment.completed_steps
         ended = (
-            over(self.steps, number, completed_steps, self.assignment.failed_calls)
-            if completed_steps
-            else {}
+            over(self.steps, number, completed, self.assignment.failed_calls) if completed else {}
         )
         first = 0
         if self._plain_steps is not None:
@@ -149,9 +145,8 @@ class StepRunner:
                 made.append(self._resume(place, number, ended[place]))
                 continue
             if given is NOTHING and raised is None and self._is_over(place):
-                self._residual.return_rest(
-                    number, place, made, time.monotonic() - self.began, ended
-                )
+                spent = time.monotonic() - self.began
+                self._residual.return_rest(number, place, made, spent, ended)
                 return
             if given is NOTHING:
                 given = self.step(number, place, self.steps[place], made, raised)
