@@ -20,6 +20,7 @@ from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.scope import Scope
 from pymonik.system.keywords import unknown_keyword
+from pymonik.system.other_names import hints_at_other_names
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import TaskOptions, as_armonik, merge
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 @public
+@hints_at_other_names("a client")
 class Pymonik(Scope):
     """A client of the embedded engine, or of an ArmoniK cluster.
 
@@ -290,10 +292,3 @@ class Pymonik(Scope):
 
     def __repr__(self) -> str:
         return f"<Pymonik on {self.parts.engine.name}, {self.parts.lifetime.state_text()}>"
-
-    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
-
-        def __getattr__(self, name: str) -> NoReturn:
-            from pymonik.system.other_names import missing  # not for `import pymonik`
-
-            missing("a client", self, name)

@@ -11,26 +11,19 @@ import operator
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Generic,
-    NoReturn,
-    SupportsIndex,
-    TypeVar,
-    overload,
-)
+from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 
 from pymonik._pickled import public
 from pymonik.errors import NoClientError
 from pymonik.record.completed import Completed, as_completed
 from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds, told
+from pymonik.system.other_names import hints_at_other_names
 
 T = TypeVar("T")
 
 
 @public
+@hints_at_other_names("a MultiResultHandle")
 class MultiResultHandle(Generic[T]):
     """Handles that behave like a list; as an argument of a task it arrives as a list of values.
 
@@ -265,13 +258,6 @@ class MultiResultHandle(Generic[T]):
 
     def __str__(self) -> str:
         return told(repr(self), "a list of their values")
-
-    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
-
-        def __getattr__(self, name: str) -> NoReturn:
-            from pymonik.system.other_names import missing  # not for `import pymonik`
-
-            missing("a MultiResultHandle", self, name)
 
     def _repr_html_(self) -> str:
         nodes = [node for node, _, _ in self._runs]

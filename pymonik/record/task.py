@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik._pickled import public
 from pymonik.capture.interner import SMALL
@@ -36,6 +36,7 @@ from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.record.together import captured
 from pymonik.system.forks import fork_safe_property
+from pymonik.system.other_names import hints_at_other_names
 from pymonik.values.foreign import harmless
 from pymonik.values.options import TaskOptions, demand, merge
 
@@ -44,6 +45,7 @@ R = TypeVar("R")
 
 
 @public
+@hints_at_other_names("a task")
 class Task(Generic[P, R]):
     """A function that runs where the graph runs.
 
@@ -262,13 +264,6 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {harmless(self.func_name)}>"
-
-    if not TYPE_CHECKING:  # a checker is to tell of a wrong name itself
-
-        def __getattr__(self, name: str) -> NoReturn:
-            from pymonik.system.other_names import missing  # not for `import pymonik`
-
-            missing("a task", self, name)
 
 
 def _client(given: Any) -> Scope:

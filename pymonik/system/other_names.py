@@ -5,8 +5,10 @@ Enters: a name that is not there. Leaves: the sentence that tells of ours, if it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
+T = TypeVar("T")
 
 _CALL = ".invoke(…) records a call and returns its handle"
 _MAP = ".map_invoke([…]) records a call for each element and returns their handles"
@@ -69,18 +71,40 @@ OTHER_KEYWORDS: dict[str, tuple[str, ...]] = {
 }
 
 
+class _OtherName:
+    """Stands in a class for a name of others; its instances do not have it, and say what is meant.
+
+    A `__getattr__` would say so, too, but makes each attribute that is there slower to find.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __get__(self, instance: object, owner: object = None) -> NoReturn:
+        raise AttributeError(self._message)
+
+    def __repr__(self) -> str:
+        return self._message
+
+
 def hint_for(kind: str, name: str) -> str | None:
     """Return the message for an attribute that other libraries have; None for any other name."""
     hint = OTHER_NAMES[kind].get(name)
     return None if hint is None else f"{kind} has no {name!r}: {hint}"
 
 
-def missing(kind: str, owner: object, name: str) -> NoReturn:
-    """Raise the error of an attribute that is not there: Python's, but for names of others."""
-    hint = hint_for(kind, name)
-    if hint is None:
-        object.__getattribute__(owner, name)
-    raise AttributeError(hint)
+def hints_at_other_names(kind: str) -> Callable[[type[T]], type[T]]:
+    """Let instances of a class tell what a name means that other libraries have."""
+
+    def with_hints(cls: type[T]) -> type[T]:
+        names = [name for name in OTHER_NAMES[kind] if not hasattr(cls, name)]
+        for name in names:
+            setattr(cls, name, _OtherName(f"{kind} has no {name!r}: {OTHER_NAMES[kind][name]}"))
+        # What lists attributes, such as a shell that completes names, finds none that fails.
+        cls.__dir__ = lambda self: sorted(set(object.__dir__(self)).difference(names))  # type: ignore[method-assign]
+        return cls
+
+    return with_hints
 
 
 def known_instead(keyword: str, known: Sequence[str]) -> str | None:

@@ -131,6 +131,14 @@ def test_any_other_name_has_the_error_of_python(given: Any) -> None:
         given.nothing  # noqa: B018
 
 
+@pytest.mark.parametrize("given", [Task(failing), Pymonik(backend="dry-run")])
+def test_names_of_others_are_not_offered(given: Any) -> None:
+    assert not hasattr(given, "submit")
+    assert "submit" not in dir(given)
+    # With one, each attribute takes longer to find, in each call recorded.
+    assert not hasattr(type(given), "__getattr__")
+
+
 @pytest.mark.parametrize(
     "wait", [futures.wait, lambda handles: list(futures.as_completed(handles))]
 )
