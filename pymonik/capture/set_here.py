@@ -123,7 +123,7 @@ def _names(text: str) -> _Bindings:
 
 
 def _of_body(body: ast.Module | ast.ClassDef, constants: dict[str, Any]) -> _Bindings:
-    """Return what a body binds; known: literals that it may refer to."""
+    """Return what a body binds; constants: literals that it may refer to."""
     counts = Counter(_bound(body.body))
     literals: dict[str, Any] = {}
     functions, classes = set(), {}

@@ -216,6 +216,8 @@ class _NamedTupleMaker(type):
     """Makes a named tuple of a class body."""
 
     def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
+        if len(bases) > 1 or "__classcell__" in body:
+            raise TypeError(f"{name}: a named tuple takes no other base, and no super()")
         fields = body.pop("__annotations__", {})
         defaults = {field: body.pop(field) for field in fields if field in body}
         module = body.pop("__module__")

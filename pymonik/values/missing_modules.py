@@ -8,18 +8,25 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import sysconfig
+from pathlib import PurePath
+from typing import Any
+
+# Folders of what was installed: of this Python, of the user, of the system.
+_INSTALLED = {"site-packages", "dist-packages"}
 
 
-def hint_for_missing(name: str | None) -> str:
+def hint_for_missing(name: Any) -> str:
     """Return what is to be done about a module that was not found; "" where it is not here either.
 
-    Only the outermost package is looked for: what is inside could not be found without an import.
+    name: what the error says, which may be anything. Of a module in a package the package was
+    found: nothing is said of it.
     """
-    root = (name or "").partition(".")[0]
+    if not isinstance(name, str) or "." in name or name in ("", "__main__", "__mp_main__"):
+        return ""
     spec = None
-    with contextlib.suppress(ImportError, ValueError):
-        spec = importlib.util.find_spec(root) if root else None
-    if spec is None or root in ("__main__", "__mp_main__"):
+    with contextlib.suppress(Exception):  # of finders that others have installed
+        spec = importlib.util.find_spec(name)
+    if spec is None:
         return ""
     file = (
         spec.origin if spec.has_location else next(iter(spec.submodule_search_locations or ()), "")
@@ -27,11 +34,11 @@ def hint_for_missing(name: str | None) -> str:
     if not file:
         return ""
     paths = sysconfig.get_paths()
-    if file.startswith((paths["purelib"], paths["platlib"])):
-        return f"{root!r} is installed here, and not there: name its package in environment="
+    if not _INSTALLED.isdisjoint(PurePath(file).parts):
+        return f"{name!r} is installed here, and not there: name its package in environment="
     if file.startswith((paths["stdlib"], paths["platstdlib"])):
         return ""
     return (
-        f"{root!r} is here, {file}, and not there: it lies neither beside the script nor below the "
-        f"working folder. PYMONIK_LOCAL_MODULES={root} lets it travel"
+        f"{name!r} is here, {file}, and not there: it lies neither beside the script nor below the "
+        f"working folder. PYMONIK_LOCAL_MODULES={name} lets it travel"
     )

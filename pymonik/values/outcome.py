@@ -92,9 +92,10 @@ class Failure(Struct):
         """Make the exception for who asks for the value of a call: its path ends with its name.
 
         The record of a call that has delegated, or returned a handle, is that of the other call.
+        What ended before any of its steps began has the names of all.
         """
         last = self.path[-1] if self.path else self.task
-        return (self if last == name else self.below(name)).error()
+        return (self if name in (last, *last.split("; ")) else self.below(name)).error()
 
     def error(self) -> BaseException:
         """Make the exception for the user: the task's own type, chained to the whole story."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pymonik.errors import Cancelled
 from pymonik.values.failures import Failures
 from pymonik.values.outcome import Failure
 
@@ -42,3 +43,12 @@ def test_one_that_is_told_twice_is_one() -> None:
     assert (failures.count, failures.unhandled()) == (1, [one])
     failures.clear()
     assert (failures.count, failures.first, failures.unhandled()) == (0, [], [])
+
+
+def test_the_path_ends_with_the_call_asked_for_but_where_it_failed_itself() -> None:
+    error = Failure("cancelled", "it was cancelled", "slow; double").error_of("double")
+    assert isinstance(error, Cancelled)
+    assert error.path == ()
+    delegated = Failure("cancelled", "it was cancelled", "leaf").error_of("double")
+    assert isinstance(delegated, Cancelled)
+    assert delegated.path == ("leaf", "double")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import gc
+import os
 import struct
 import sys
 import threading
@@ -368,6 +369,44 @@ def test_what_another_thread_sets_of_an_object_without_state_stays() -> None:
         assert task(look).invoke().get()
     other.join()
     assert vars(PLAIN).pop("ready")
+
+
+class Untidy:
+    def __init__(self) -> None:
+        self.values = [1]
+
+    def __del__(self) -> None:
+        os.environ["LEFT_BY_A_FINALIZER"] = "1"
+
+
+@task
+def left(_: Any = None) -> str | None:
+    return os.environ.get("LEFT_BY_A_FINALIZER")
+
+
+def test_what_is_held_for_a_call_ends_before_its_process_is_put_back(client: Pymonik) -> None:
+    held = Untidy()
+    try:
+        assert [left.invoke(weakref.ref(held)).get() for _ in range(2)] == [None, None]
+        assert left.invoke().get() is None
+    finally:
+        del held
+        gc.collect()
+        os.environ.pop("LEFT_BY_A_FINALIZER", None)
+
+
+def test_a_weak_reference_of_a_class_is_the_same_in_each_call(client: Pymonik) -> None:
+    tree = Tree()
+
+    class Plugin:
+        ref = weakref.ref(tree)
+
+    @task
+    def is_there(plugin: Any, _: int) -> bool:
+        gc.collect()
+        return plugin.ref() is not None
+
+    assert len({is_there.invoke(Plugin(), element).get() for element in range(3)}) == 1
 
 
 class Observed:

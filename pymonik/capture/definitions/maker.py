@@ -83,6 +83,11 @@ class _Current(threading.local):
 _CURRENT = _Current()
 
 
+def is_making() -> bool:
+    """Return whether what this thread loads is a definition, or what one needs."""
+    return _CURRENT.making is not None
+
+
 @pickled
 def begun(id: str, make: Any, *parts: Any) -> Any:
     """Begin what a definition is of: what it needs may need it in turn, and finds it then."""

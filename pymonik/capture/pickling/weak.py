@@ -13,6 +13,7 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.arguments import is_argument
+from pymonik.capture.definitions.maker import is_making
 
 # Holds what the weak references of arguments name; without one, nobody does.
 _HOLDERS: list[Callable[[Any], None]] = []
@@ -24,7 +25,8 @@ def hold_by(holder: Callable[[Any], None]) -> None:
 
 
 def _hold(target: Any) -> None:
-    if _HOLDERS and is_argument():
+    # A definition outlives the call: it is to be the same in each that finds it.
+    if _HOLDERS and is_argument() and not is_making():
         _HOLDERS[0](target)
 
 

@@ -127,7 +127,7 @@ def _failing(failure: Failure) -> Getter:
 
 
 def _taken(made: Any) -> Any:
-    """Return what a step takes of what an earlier one has made: an immediate, or an `StepValue`."""
+    """Return what a step takes of what an earlier one has made: an immediate, or a `StepValue`."""
     return made.take() if type(made) is StepValue else made
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # Looks at a cell before this process lets others have its core, and before it sleeps: tens of
 # microseconds, and about as long as a sleep takes, from which it would come later.
 _LOOKS, _YIELDS = 100, 300
+# Seconds of yielding at most: where others want the core, each takes as long as their turn.
+_AWAKE = 1e-3
 # Seconds between looks: as short as the system sleeps, and long enough not to be noticed.
 _SHORTEST, _LONGEST = 2e-5, 1e-3
 # Executors that are told together come so many seconds apart: the system may let the first have the
@@ -253,19 +255,20 @@ class _Lanes:
 
     def _await(self, place: int, is_needed: bool = True) -> None:
         """Wait for what another executor makes; it is taken where it is needed."""
-        cells, looks, pause, until, is_claimed = self._cells, 0, _SHORTEST, 0.0, False
+        cells, looks, pause, is_claimed = self._cells, 0, _SHORTEST, False
+        until = awake = 0.0
         while (record := cells.get(place)) is EMPTY:
             looks += 1
             if looks < _LOOKS:
                 continue
             if cells.stopped:
                 raise _Stopped
-            if looks < _YIELDS:
+            now = time.monotonic()
+            if looks == _LOOKS:
+                until, awake = now + _PATIENCE, now + _AWAKE
+            if looks < _YIELDS and now < awake:
                 os.sched_yield()
                 continue
-            now = time.monotonic()
-            if looks == _YIELDS:
-                until = now + _PATIENCE
             if not is_claimed and now >= self._runner.began + _ARRIVAL:
                 # Once: an executor that has claimed its part is alive, or its lock would be free.
                 is_claimed = True

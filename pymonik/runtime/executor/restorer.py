@@ -118,6 +118,8 @@ class Restorer:
     def __call__(self) -> None:
         """Put back what the last call has changed."""
         self.end_if_fork()
+        # What was held goes first: what its finalizers change is put back with the rest.
+        CHANGES[:] = [change for change in CHANGES if type(change) is str]
         if self._wide is not None and PROCESS in CHANGES:
             self._wide.put_back()
         self._path.put_back()
