@@ -74,13 +74,18 @@ def rewrite_once(config: pytest.Config) -> None:
 
     It is kept beside what Python compiles; where that may not be written, each of them does.
     """
-    if sys.dont_write_bytecode:
+    state = config.stash.get(rewrite.assertstate_key, None)
+    if sys.dont_write_bytecode or state is None:
         return
     for path in (REPOSITORY / "tests").rglob("test_*.py"):
         kept = rewrite.get_cache_dir(path) / (path.stem + rewrite.PYC_TAIL)
-        if rewrite._read_pyc(path, kept) is None and rewrite.try_makedirs(kept.parent):
-            found, code = rewrite._rewrite_test(path, config)
-            rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, found, kept)
+        try:
+            if rewrite._read_pyc(path, kept) is None and rewrite.try_makedirs(kept.parent):
+                found, code = rewrite._rewrite_test(path, config)
+                if not rewrite._write_pyc(state, code, found, kept):
+                    return
+        except (OSError, SyntaxError):
+            return  # whoever collects it tells of it
 
 
 def certificates(endpoint: str) -> dict[str, str]:

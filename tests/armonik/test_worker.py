@@ -177,7 +177,7 @@ def test_a_call_that_kills_its_process_is_an_error_and_its_siblings_are_not(
 def test_a_time_limit_is_kept_within_the_task(cluster: Emulator, connect: Connect) -> None:
     with connect():
         slow = Task(time.sleep, func_name="slow").map_invoke(
-            [0.0, 60.0, 0.0], pmk_chunk_size=3, pmk_max_duration=4.0
+            [0.0, 60.0, 0.0], pmk_chunk_size=3, pmk_max_duration=6.0
         )
         assert isinstance(slow[1].exception(), TaskTimeout)
         assert [slow[0].get(), slow[2].get()] == [None, None]

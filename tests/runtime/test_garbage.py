@@ -5,21 +5,24 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from pymonik.plan.maker import _collecting_later
 from pymonik.runtime.executor.restorer import Restorer
+from pymonik.system import garbage
 from pymonik.system.deferred_signals import Loading
 from pymonik.system.garbage import is_collecting
-from tests.conformance.seams import Other
+from tests.conformance.seams import Other, until
 from tests.interruption import Interruption
 from tests.runtime.test_deferred_signals import forked
 
 
 @pytest.fixture(autouse=True)
 def _enabled() -> Iterator[None]:
+    until(lambda: not garbage._waiting)  # for threads that earlier tests have left
+    gc.enable()
     yield
     gc.enable()
 
@@ -58,20 +61,18 @@ def test_a_fork_while_another_thread_loads_collects_its_garbage() -> None:
 
 
 def test_garbage_is_collected_again_once_all_threads_have_loaded() -> None:
-    elsewhere = loading_elsewhere()
-    with Loading():
-        elsewhere.__enter__()
-    assert not gc.isenabled()
-    elsewhere.__exit__(None, None, None)
+    with ExitStack() as elsewhere:
+        with Loading():
+            elsewhere.enter_context(loading_elsewhere())
+        assert not gc.isenabled()
     assert gc.isenabled()
 
 
 def test_a_plan_that_is_made_while_another_thread_loads_puts_it_off_until_both_are_done() -> None:
-    with _collecting_later():
-        elsewhere = loading_elsewhere()
-        elsewhere.__enter__()
-    assert not gc.isenabled()
-    elsewhere.__exit__(None, None, None)
+    with ExitStack() as elsewhere:
+        with _collecting_later():
+            elsewhere.enter_context(loading_elsewhere())
+        assert not gc.isenabled()
     assert gc.isenabled()
 
 

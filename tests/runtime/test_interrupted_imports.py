@@ -6,6 +6,7 @@ import builtins
 import gc
 import signal
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -84,11 +85,12 @@ MODULES_THAT_CAPTURE = (
 def test_what_captures_is_loaded_with_no_finalizer_amid_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may make calls, whose thread would wait for the lock of an import that another holds."""
     collects: list[bool] = []
-    load = builtins.__import__
+    load, here = builtins.__import__, threading.get_ident()
 
     def loaded(name: str, *given: Any, **named: Any) -> ModuleType:
         if (
             name in MODULES_THAT_CAPTURE
+            and threading.get_ident() == here
             and sys._getframe(1).f_globals["__name__"] == function.__name__
         ):
             collects.append(gc.isenabled())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from math import log2
@@ -53,12 +54,16 @@ def cost_of_ends(count: int) -> Counter[str]:
         of = piece.running.unit
         columns: list[list[Any]] = records(of, piece.start, piece.stop)
         end = SliceEnded(0, of.number, piece.start, piece.stop, columns, [], 1.0, None)
+        is_collecting = gc.isenabled()
+        gc.disable()  # what it calls, for other tests also, is no work of the scheduler
         sys.setprofile(lambda frame, event, arg: seen.update([event]))
         try:
             made.tell(end)
             made.tell(RoundOver())
         finally:
             sys.setprofile(before)
+            if is_collecting:
+                gc.enable()
     assert len(made.state.ready) == count - ENDS
     seen["compared"] = Path.compared
     seen["call"] -= Path.compared  # each is a call of a method, here alone
