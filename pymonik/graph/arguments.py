@@ -12,7 +12,7 @@ from typing import Any
 from pymonik.graph.columns import Const, Gather, Immediates, Range, Values
 from pymonik.graph.slots import SLOTS, Ref
 from pymonik.graph.verbs import contents_of, refs_of, visit
-from pymonik.graph.visitors import ColumnVisitor, NodeRun
+from pymonik.graph.visitors import ArgumentVisitor, NodeRun
 from pymonik.values.content import IMMEDIATE, Content
 
 # What can name an output, or hold what is captured, among arguments of calls and maps.
@@ -54,7 +54,7 @@ def slots_of(given: Iterable[Any]) -> tuple[Any, ...]:
     ])  # fmt: skip
 
 
-def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ColumnVisitor) -> list[Any]:
+def visit_arguments(arguments: Iterable[Any], n: int | None, visitor: ArgumentVisitor) -> list[Any]:
     """Return the arguments of a call (`n` is None), or of a map, as a visitor writes them."""
     if n is None:
         return [visit(slot, visitor) for slot in arguments]

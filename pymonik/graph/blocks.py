@@ -11,7 +11,7 @@ from itertools import groupby, repeat
 from typing import Any
 
 from pymonik.graph.bands import Cluster
-from pymonik.graph.columns import Const, FromStep, Gather, Immediates, Range, Values, constant
+from pymonik.graph.columns import Const, FromStep, Values, constant
 from pymonik.graph.compact import Moves
 from pymonik.graph.elements import NumberedElements
 from pymonik.graph.ir import Block, Call, Element, Graph, Map, Step, inputs
@@ -105,6 +105,47 @@ class _Places(Moves):
         return Values([self.output(node, index) for index in indexes])
 
 
+class _Chosen:
+    """A visitor that writes a column as those of some elements alone, with outputs where they are.
+
+    indexes: of the elements, in their order.
+    """
+
+    def __init__(self, places: _Places, indexes: Sequence[int]) -> None:
+        self._places = places
+        self._indexes = indexes
+
+    def earlier(self, step: int) -> list[Column]:
+        """Write a step of the same element."""
+        return self.const(FromStep(step))
+
+    def const(self, slot: Any) -> list[Column]:
+        """Write what all elements have."""
+        return [constant(substitute(slot, self._places))] * len(self._indexes)
+
+    def immediates(self, values: Sequence[Any]) -> list[Column]:
+        """Write values in which nothing is named."""
+        return [Const(values[index]) for index in self._indexes]
+
+    def each(self, slots: Sequence[Any]) -> list[Column]:
+        """Write slot values of any kind."""
+        return [constant(substitute(slots[index], self._places)) for index in self._indexes]
+
+    def run(self, node: Any, indexes: range) -> list[Column]:
+        """Write outputs of a node."""
+        return self.gather(node, indexes)
+
+    def gather(self, node: Any, indexes: Sequence[int]) -> list[Column]:
+        """Write outputs of a node: of the block that is being made, it has the row of its steps."""
+        places, key, used = self._places, id(node), [indexes[index] for index in self._indexes]
+        if key not in places.gone:
+            return [constant(substitute(Ref(node, place), places)) for place in used]
+        row = places.own.get(key)
+        if row is None:
+            return [Const(places.of_gone(key, place)) for place in used]
+        return [row[place] or Const(places.of_gone(key, place)) for place in used]
+
+
 class _Blocks:
     """The rewriting of one graph; values are named anew once the node that makes them is there."""
 
@@ -178,29 +219,14 @@ class _Blocks:
     def _add_row(self, node: Map, indexes: list[int], steps: list[Step]) -> None:
         """Add elements of one step, column by column: they use nothing of each other."""
         (step,), own = node.steps, self._places.own_row(node)
-        columns = [self._spread(column, indexes) for column in step.columns]
+        chosen = _Chosen(self._places, indexes)
+        columns = [column.accept(chosen, indexes[-1] + 1) for column in step.columns]
         rows = zip(*columns) if columns else repeat((), len(indexes))
         spec, wanted = step.spec, step.wanted
         for place, (index, row) in enumerate(zip(indexes, rows), len(steps)):
             own[index] = FromStep(place)
             is_wanted = wanted if isinstance(wanted, bool) else bool(wanted[index])
             steps.append(Step(spec, row, (self._origin(step, index),), is_wanted))
-
-    def _spread(self, column: Column, indexes: list[int]) -> list[Column]:
-        """Return the columns of some elements alone."""
-        places = self._places
-        if column.is_constant:
-            return [constant(substitute(column.at(0), places))] * len(indexes)
-        if type(column) is Immediates:
-            return [Const(column.values[index]) for index in indexes]
-        if isinstance(column, (Range, Gather)) and id(column.node) in places.gone:
-            key, count = id(column.node), indexes[-1] + 1
-            at = column.indexes(count) if isinstance(column, Range) else column.indexes
-            used, row = [at[index] for index in indexes], places.own.get(key)
-            if row is None:
-                return [Const(places.of_gone(key, place)) for place in used]
-            return [row[place] or Const(places.of_gone(key, place)) for place in used]
-        return [constant(substitute(column.at(index), places)) for index in indexes]
 
     def _add_elements(self, node: Map, indexes: list[int], steps: list[Step]) -> None:
         """Add elements of several steps, which use those before them."""

@@ -282,7 +282,7 @@ class FromStep(Slot, Column):
         """Return the step."""
         return (self.step,)
 
-    def accept(self, visitor: SlotVisitor, n: int = 0) -> Any:
+    def accept(self, visitor: SlotVisitor | ColumnVisitor, n: int = 0) -> Any:
         """Return the earlier step as a visitor writes it."""
         return visitor.earlier(self.step)
 

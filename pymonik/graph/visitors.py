@@ -38,8 +38,11 @@ class SlotVisitor(Protocol):
         """Write the value of an earlier step of the same element, in a fused map."""
 
 
-class ColumnVisitor(SlotVisitor, Protocol):
-    """A format of columns, and of the slot values in them."""
+class ColumnVisitor(Protocol):
+    """A format of columns: says how each kind is written."""
+
+    def earlier(self, step: int) -> Any:
+        """Write, for every element, the value of an earlier step of the same one."""
 
     def const(self, slot: Any) -> Any:
         """Write the same slot value for every element."""
@@ -55,3 +58,7 @@ class ColumnVisitor(SlotVisitor, Protocol):
 
     def gather(self, node: Any, indexes: Sequence[int]) -> Any:
         """Write outputs of a node in any order, one for each element."""
+
+
+class ArgumentVisitor(SlotVisitor, ColumnVisitor, Protocol):
+    """A format of the arguments of calls and of maps."""
