@@ -13,7 +13,6 @@ from typing import Any
 
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.arguments import is_argument
-from pymonik.capture.definitions.maker import is_making
 
 # Holds what the weak references of arguments name; without one, nobody does.
 _HOLDERS: list[Callable[[Any], None]] = []
@@ -25,8 +24,11 @@ def hold_by(holder: Callable[[Any], None]) -> None:
 
 
 def _hold(target: Any) -> None:
-    # A definition outlives the call: it is to be the same in each that finds it.
-    if _HOLDERS and is_argument() and not is_making():
+    if not _HOLDERS or not is_argument():
+        return
+    from pymonik.capture.definitions.maker import is_making  # before a first call, few need it
+
+    if not is_making():  # a definition outlives the call: it is to be the same in all of them
         _HOLDERS[0](target)
 
 
