@@ -90,14 +90,14 @@ HOMES = {
 
 
 def pickled(thing: T) -> T:
-    """Return a function or class its address in this module, under its own name."""
+    """Give a function or class its address in this module, under its own name; return it."""
     addressed: Any = thing
     addressed.__module__ = __name__
     return thing
 
 
 def public(thing: T) -> T:
-    """Return a function or class the address by which users know it."""
+    """Give a function or class the address by which users know it; return it."""
     addressed: Any = thing
     addressed.__module__ = "pymonik"
     return thing

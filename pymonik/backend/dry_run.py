@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
 
 from pymonik.backend.in_process import EngineArrivals, traits_of
-from pymonik.backend.objects import SessionObjects
+from pymonik.backend.session_objects import SessionObjects
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
 from pymonik.values.failures import Failures

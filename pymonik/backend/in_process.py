@@ -11,8 +11,8 @@ from collections.abc import Callable
 from threading import Condition
 from typing import Any
 
-from pymonik.backend.objects import SessionObjects
 from pymonik.backend.protocol import SessionTraits
+from pymonik.backend.session_objects import SessionObjects
 from pymonik.backend.traits import TRAITS
 from pymonik.values.failures import Failures
 from pymonik.values.outputs import Outputs

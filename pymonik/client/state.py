@@ -21,9 +21,13 @@ need (`tests/client/test_locks.py` has threads do so):
    `Breaker._changed` (how ill a cluster is), `Host._lock` (whether the thread of the embedded
    engine runs; what the engine is led by changes hands under it).
 
-Recording takes none of them: `pending` is only appended to, see `record.recorder`. No lock is held
-while anything of the user's is called on purpose: callbacks have a thread of their own, and so has
-the callback of the progress.
+Recording takes none of them: `pending` is only appended to, see `record.recorder`. None of them is
+held while anything of the user's is called on purpose: callbacks have a thread of their own, and so
+has the callback of the progress.
+
+The table of definitions has a lock of its own (`capture.definitions.registry`), which recording
+takes, and who captures under `ClientState.lock`. It is held while objects of the user are pickled,
+whose hooks must not wait for a client.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ class Range(_OfNode):
         return visitor.run(self.node, self.indexes(n))
 
     def release(self) -> None:
-        """Let go of its anchor."""
+        """Let go of its liveness."""
         self.liveness = None
 
 

@@ -65,7 +65,7 @@ class Ref(Slot):
         return visitor.output(self.node, self.index)
 
     def release(self) -> None:
-        """Let go of its anchor."""
+        """Let go of its liveness."""
         self.liveness = None
 
 

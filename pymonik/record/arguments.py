@@ -41,7 +41,7 @@ class ScopeState:
         self.is_closed = False
 
     def check(self, delegate: bool) -> None:
-        """Return if a call can be recorded here; inside a task it may delegate."""
+        """Refuse a call that cannot be recorded here; inside a task it may delegate."""
         self.check_open()
 
     def check_open(self) -> None:

@@ -63,8 +63,9 @@ def task(
 ) -> Any:
     """Make a task of a function: `@task`, or `@task(partition="gpu", max_duration=600)`.
 
-    The options are those of `TaskOptions`; the other arguments are those of `Task`. Among other
-    decorators it is applied last, that is, written on top.
+    The options are those of `TaskOptions`; the other arguments are those of `Task`, of which
+    `func_name` is `function_name` here, as in 0.2.5. Among other decorators it is applied last,
+    that is, written on top.
 
     >>> @task(max_duration=60)
     ... def square(x):

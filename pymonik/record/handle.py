@@ -63,7 +63,7 @@ def compared(other: object) -> bool:
     return _cannot_compare(None)
 
 
-def told(shown: str, what: str) -> str:
+def with_hint(shown: str, what: str) -> str:
     """Return what `print` shows of handles: who prints one mostly means the value."""
     return f"{shown[:-1]}; .get() gives {what}>"
 
@@ -145,6 +145,11 @@ class ResultHandle(Generic[T_co]):
         >>> values
         [8]
         """
+        if getattr(callback, "__module__", None) == "asyncio.tasks":
+            # Of `asyncio.wait`: called from another thread, it would not wake its loop.
+            raise TypeError(
+                "asyncio.wait takes futures and tasks: asyncio.ensure_future(handle) makes one"
+            )
         self._client.notifier.add_done_callback(self, callback)
 
     def named(self, name: str) -> ResultHandle[T_co]:
@@ -212,7 +217,7 @@ class ResultHandle(Generic[T_co]):
         return f"<ResultHandle {harmless(self._client.views.describe(self))}>"
 
     def __str__(self) -> str:
-        return told(repr(self), "its value")
+        return with_hint(repr(self), "its value")
 
     def _repr_html_(self) -> str:
         return self._client.views.html(repr(self), [self._node])

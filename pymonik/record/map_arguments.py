@@ -6,7 +6,7 @@ each argument, checked against the signature. Capturing a value is left to `argu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -110,7 +110,8 @@ class Elements:
             )
         if rows:
             has_items = self._has_items or hasattr(rows[0], "__len__")
-            self._check((rows[0],), keywords, _AS_TUPLE if has_items else "")
+            hint = _AS_VALUES if isinstance(rows[0], Mapping) else _AS_TUPLE
+            self._check((rows[0],), keywords, hint if has_items else "")
         return [rows]
 
     def _check(self, row: tuple[Any, ...], keywords: dict[str, Any], hint: str) -> None:
@@ -141,6 +142,10 @@ _WAYS_OUT: tuple[tuple[tuple[type, ...], str], ...] = (
     ((object,), "give a list, an array, a data frame or another iterable"),
 )
 _AS_TUPLE = "; to pass its items as several arguments, map over [tuple(row) for row in rows]"
+_AS_VALUES = (
+    "; to pass its values as several arguments, map over [(row['a'], row['b']) for row in rows], "
+    "in the order of the parameters"
+)
 
 
 def _way_out(given: Any) -> str:

@@ -113,7 +113,7 @@ class Recorder:
         return handles
 
     def number(self) -> None:
-        """Return calls their spawn keys, on which seeds depend, in the order of recording."""
+        """Give calls their spawn keys, on which seeds depend, in the order of recording."""
         number = self._numbered
         for node in self.pending:
             if type(node) is Call and node.spawn_key is None:

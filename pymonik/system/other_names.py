@@ -107,6 +107,6 @@ def hints_at_other_names(kind: str) -> Callable[[type[T]], type[T]]:
     return with_hints
 
 
-def known_instead(keyword: str, known: Sequence[str]) -> str | None:
-    """Return the keyword of ours that one of other libraries means, if it is among the known."""
-    return next((ours for ours in OTHER_KEYWORDS.get(keyword, ()) if ours in known), None)
+def known_instead(keyword: str, keywords: Sequence[str]) -> str | None:
+    """Return the keyword of ours that one of other libraries means, if it is among these."""
+    return next((ours for ours in OTHER_KEYWORDS.get(keyword, ()) if ours in keywords), None)

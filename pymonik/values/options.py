@@ -234,8 +234,8 @@ def _unknown(keyword: str, prefix: str, name: str) -> OptionsError:
     choices = ("name", *_NAMES)
     ours = known_instead(name, (*choices, *_ALIASES))
     hint = f"did you mean {prefix}{ours}? There" if ours else "there"
-    known = ", ".join(prefix + choice for choice in choices)
-    return OptionsError(f"unknown option {keyword!r}: {hint} are {known}")
+    allowed = ", ".join(prefix + choice for choice in choices)
+    return OptionsError(f"unknown option {keyword!r}: {hint} are {allowed}")
 
 
 def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:

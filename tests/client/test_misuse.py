@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, TaskOptions, materialize, task
-from pymonik.errors import OptionsError, TaskDefinitionError, TreeError
+from pymonik.errors import OptionsError, SignatureError, TaskDefinitionError, TreeError
 
 
 def numbers() -> Iterator[int]:
@@ -178,3 +178,11 @@ def test_options_of_a_call_by_names_of_others(given: dict[str, Any], said: str) 
 def test_other_decorators_of_methods_stand_above(wrap: Callable[[Any], Any]) -> None:
     with pytest.raises(TaskDefinitionError, match=f"below @{wrap.__name__}"):
         task(wrap(failing))
+
+
+def test_rows_that_are_dicts_are_told_how_their_values_become_arguments() -> None:
+    def key(a: int, b: int) -> str:
+        return f"{a}-{b}"
+
+    with Pymonik(backend="dry-run"), pytest.raises(SignatureError, match=r"\(row\['a'\], row"):
+        Task(key).map_invoke([{"a": 1, "b": 2}])

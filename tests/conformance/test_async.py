@@ -42,6 +42,18 @@ def test_awaiting_twice_and_in_two_loops_gives_the_value_again(client: Pymonik) 
     assert asyncio.run(main()) == (9, 9)
 
 
+def test_what_wakes_no_loop_from_another_thread_is_refused(client: Pymonik) -> None:
+    handle = square.invoke(3)
+
+    async def main() -> Any:
+        with pytest.raises(TypeError, match=r"asyncio\.ensure_future\(handle\)"):
+            await asyncio.wait([handle])  # type: ignore[type-var]
+        ended, _ = await asyncio.wait([asyncio.ensure_future(handle)])
+        return ended.pop().result()
+
+    assert asyncio.run(main()) == 9
+
+
 def test_gathering_handles_is_one_submission(client: Pymonik) -> None:
     async def main() -> Any:
         return await asyncio.gather(*[square.invoke(i) for i in range(20)])

@@ -265,9 +265,9 @@ class RpcClient:
 
     def pauses(self, patience: float) -> Iterator[float | None]:
         """Return pauses between tries; once, log what is being waited for."""
-        return self._told(pauses(patience), patience)
+        return self._logged(pauses(patience), patience)
 
-    def _told(self, pauses: Iterator[float | None], patience: float) -> Iterator[float | None]:
+    def _logged(self, pauses: Iterator[float | None], patience: float) -> Iterator[float | None]:
         silence = SILENCE if patience > FIRST else _FIRST_SILENCE
         for pause in pauses:
             if (pause or 0) > silence and not self._is_silent:

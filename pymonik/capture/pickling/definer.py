@@ -41,7 +41,7 @@ class _DefinedVariables(SharedVariables):
         self._id = id
 
     def cell_record(self, cell: Any, function: Any) -> DefinitionRecord | None:
-        """Return a definition of its own to what methods share with the scope of their class."""
+        """Return the record of what methods share with the scope of their class; None of others."""
         is_inner = "<locals>" in self._id
         if not is_inner or not is_by_value_from(function.__globals__.get("__name__")):
             return None  # of a decorator, such as that of data classes

@@ -28,8 +28,8 @@ class Callee:
     """What all calls of a spec share in an executor. code: the shared part of a `StepCode`."""
 
     __slots__ = (
-        "apply", "code", "function", "has_definitions", "is_large", "name", "number", "pure",
-        "seconds", "spec",
+        "apply", "call_spec", "code", "function", "has_definitions", "is_large", "name", "number",
+        "pure", "seconds",
     )  # fmt: skip
 
     def __init__(
@@ -40,7 +40,7 @@ class Callee:
         hosting: ExecutionServices,
         spec: CallSpec | None = None,
     ) -> None:
-        self.code, self.pure, self.spec = code, pure, spec
+        self.code, self.pure, self.call_spec = code, pure, spec
         # How long a call takes, where the program has said it or it is known anyhow.
         self.seconds = seconds
         content, self.name, keywords, context = code[:4]

@@ -58,10 +58,10 @@ def _recorded(step: RecordedCall, entries: list[Any], subtasks: Subtasks) -> Any
     # An element of a map has a seed of its own, which the key of a single call has not.
     key = step.spawn_key if step.base is None else seeds.seed_at(step.spawn_key, 0, step.base)
     callee = step.callee
-    if callee.spec is None:  # it was made where another executor has died
-        callee.spec = spec_of_step(step.code(), callee.function.content, len(slots))
-        callee.spec.pure = callee.pure
-    return subtasks.record_again(callee.spec, slots, step.site, key)
+    if callee.call_spec is None:  # it was made where another executor has died
+        callee.call_spec = spec_of_step(step.code(), callee.function.content, len(slots))
+        callee.call_spec.pure = callee.pure
+    return subtasks.record_again(callee.call_spec, slots, step.site, key)
 
 
 def _slot(argument: Argument, entries: list[Any], subtasks: Subtasks) -> Any:

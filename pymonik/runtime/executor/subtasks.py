@@ -123,7 +123,7 @@ class Subtasks(Recorder, Scope):
         return self._made[id(put)][1]
 
     def number(self) -> None:
-        """Return calls their spawn keys: below that of the call that has recorded them."""
+        """Give calls their spawn keys: below that of the call that has recorded them."""
         seed = running.STATE.seed
         calls = [node for node in self.recorded if type(node) is not Put and node.spawn_key is None]
         for number, node in enumerate(calls if seed is not None else ()):

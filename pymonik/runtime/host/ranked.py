@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pymonik.runtime.host.unit_slice import UnitSlice
 
 # Seconds of an element of which nothing is known: paths compare by their length then.
-_UNKNOWN = 1.0
+UNKNOWN = 1.0
 
 
 def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None:
@@ -27,12 +27,12 @@ def rank(units: Sequence[Unit], seconds: Callable[[Unit], float | None]) -> None
     """
     if len(units) == 1:  # nothing of these stands behind it
         expected = seconds(units[0])
-        units[0].path = _UNKNOWN if expected is None else expected
+        units[0].path = UNKNOWN if expected is None else expected
         return
     behind: dict[int, float] = {}
     for unit in reversed(units):
         expected = seconds(unit)
-        unit.path = (_UNKNOWN if expected is None else expected) + behind.get(id(unit.outputs), 0.0)
+        unit.path = (UNKNOWN if expected is None else expected) + behind.get(id(unit.outputs), 0.0)
         for outputs in unit.needs:
             if behind.get(id(outputs), 0.0) < unit.path:
                 behind[id(outputs)] = unit.path

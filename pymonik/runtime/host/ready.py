@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from pymonik.runtime.host.ranked import Ranked
+from pymonik.runtime.host.ranked import UNKNOWN, Ranked
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.system.memory_file import MemoryFile
 
@@ -160,7 +160,7 @@ class ReadyQueues:
         return [number for number in self.executors if environments.get(number) == environment]
 
     def assign(self) -> dict[int, list[UnitSlice]]:
-        """Return pieces to executors: to idle ones first, small ones several at a time."""
+        """Give pieces to executors, idle ones first, small ones several at a time; return them."""
         given: dict[int, list[UnitSlice]] = {}
         waiting_environments = self.waiting_environments()
         for key in waiting_environments:
@@ -255,8 +255,9 @@ class ReadyQueues:
 
     def _expected(self, piece: UnitSlice) -> float:
         if piece.running.gang is not None:
-            return 1.0  # nothing else is to wait behind it
-        each = self.durations.get(piece.running.unit.name, 1.0)
+            return UNKNOWN  # nothing else is to wait behind it
+        # Not short: nothing is sent ahead behind what nobody has seen.
+        each = self.durations.get(piece.running.unit.name, UNKNOWN)
         return each * (piece.stop - piece.start)
 
     def observe_duration(self, name: str, seconds: float, count: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pymonik.backend.objects import SessionObjects
+from pymonik.backend.session_objects import SessionObjects
 from pymonik.values.outputs import Outputs
 
 
