@@ -1,4 +1,4 @@
-"""Programs on bad days: forty here, twenty of them in short, a thousand by `make faults`.
+"""Programs on bad days: forty here, a thousand by `make faults`.
 
 PYMONIK_SEEDS and PYMONIK_FIRST_SEED say how many, and from which on.
 """
@@ -32,15 +32,8 @@ def storm() -> Iterator[Storm]:
     made.close()
 
 
-# Twenty of the days are the short form: ten on each engine.
-FIRSTS = [
-    pytest.param(first, marks=[pytest.mark.thorough] if number >= 4 else [])
-    for number, first in enumerate(range(FIRST, FIRST + SEEDS, AT_ONCE))
-]
-
-
 @linux_only
-@pytest.mark.parametrize("first", FIRSTS)
+@pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, AT_ONCE))
 @pytest.mark.timeout(540)
 def test_a_bad_day_gives_right_values_or_clear_errors_and_leaves_nothing(
     storm: Storm, first: int
