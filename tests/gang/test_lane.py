@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pymonik.runtime.executor import lane
-from pymonik.runtime.executor.lane import _Lanes, _TakenOver, run_lanes
+from pymonik.runtime.executor.lane import _Lanes, _Stopped, _TakenOver, run_lanes
 from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
@@ -78,6 +78,25 @@ def test_the_part_of_an_executor_that_does_not_come_is_taken_over(
     with pytest.raises(_TakenOver):
         lanes._await(1)
     assert lanes._members == {0, 1}
+
+
+def test_the_part_of_an_executor_that_has_died_is_left_to_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It charges the death before the call that it was of may run again."""
+    sleeps: list[int] = []
+
+    def wait(cells: SharedCells) -> None:
+        sleeps.append(1)
+        if len(sleeps) == 1:  # it comes, and dies: its lock is free again
+            SharedCells(cells._fd, len(LANES), 2, 1).come()
+        if len(sleeps) == 100:  # the host has heard of it
+            cells.stop(AGAIN)
+
+    lanes = _waiting(monkeypatch, wait)
+    with pytest.raises(_Stopped):
+        lanes._await(1)
+    assert lanes._members == {0}
 
 
 def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> None:

@@ -270,7 +270,7 @@ class _Lanes:
                 os.sched_yield()
                 continue
             if not is_claimed and now >= self._runner.began + _ARRIVAL:
-                # Once: an executor that has claimed its part is alive, or its lock would be free.
+                # Once: one that has come since is alive, or the host hears of its end.
                 is_claimed = True
                 self._take_over(self._lanes[place] % self._gang.members)
             elif now > until and self._may_leave():
@@ -283,8 +283,14 @@ class _Lanes:
             self._stop()
 
     def _take_over(self, member: int) -> None:
-        """Run what another executor is to run, if it has not come yet."""
-        if member not in self._members and self._cells.claim(member):
+        """Run what another executor is to run, if it has not come yet.
+
+        The lock of one that has died is free, too: of what it ran the host is to hear first.
+        """
+        cells = self._cells
+        if member in self._members or cells.has_come(member):
+            return
+        if cells.claim(member) and not cells.has_come(member):
             self._members.add(member)
             raise _TakenOver
 
