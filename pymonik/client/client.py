@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik._pickled import public
-from pymonik.backend.traits import TRAITS
 from pymonik.client.blocks import Blocks
-from pymonik.client.client_settings import ClientSettings, Setting, warn_of_old
+from pymonik.client.client_settings import ClientSettings, OldName, Setting, warn_of_old
 from pymonik.client.late_parts import part
 from pymonik.client.progress import Progress
 from pymonik.record.handle import ResultHandle
@@ -21,7 +20,6 @@ from pymonik.record.handles import MultiResultHandle
 from pymonik.record.scope import Scope
 from pymonik.system.keywords import unknown_keyword
 from pymonik.system.other_names import hints_at_other_names
-from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import TaskOptions, as_armonik, merge
 
 if TYPE_CHECKING:
@@ -44,16 +42,16 @@ class Pymonik(Scope):
     """A client of the embedded engine, or of an ArmoniK cluster.
 
     endpoint: "host:port" or a URL of a control plane; without it AKCONFIG and AK_ENDPOINT are
-    asked, and without those the embedded engine runs. partition: a name, or several of which the
-    first is the default. environment: packages and variables that tasks need. task_options:
-    defaults of all calls. workers: calls that run at once. optimize: True, False (one task a call)
-    or names of passes. detach: leave the block without waiting. on_progress: called with a
-    `Progress` while waiting. seed: where the random numbers of all calls come from, see `ctx.rng`;
-    chosen here, and readable as `client.seed`, when it is not given. forward_logs: on a cluster,
-    bring here what tasks log and print, with their outcomes; the embedded engine always does.
-    backend: local, inline, dry-run or armonik. certificate_authority, client_certificate,
-    client_key: PEM files for TLS, or one P12 for the last two; AKCONFIG and variables may name
-    them, too.
+    asked, and without those the embedded engine runs. partition: a name, or several, of
+    which the first is the default; `client.partitions`. environment: packages and variables that
+    tasks need. task_options: defaults of all calls. workers: calls that run at once. optimize:
+    True, False (one task a call) or names of passes. detach: leave the block without waiting.
+    on_progress: called with a `Progress` while waiting. seed: where the random numbers of all calls
+    come from, see `ctx.rng`; chosen here, and readable as `client.seed`, when it is not given.
+    forward_logs: on a cluster, bring here what tasks log and print, with their outcomes; the
+    embedded engine always does. backend: local, inline, dry-run or armonik. certificate_authority,
+    client_certificate, client_key: PEM files for TLS, or one P12 for the last two; AKCONFIG and
+    variables may name them, too.
 
     batch_size, disable_events_client, polling_interval, polling_batch_size and local_session are
     taken and mean nothing any more.
@@ -69,6 +67,7 @@ class Pymonik(Scope):
     optimize = Setting[bool | tuple[str, ...]]()
     detach = Setting[bool]()
     seed = Setting[int]()
+    _session_id, _endpoint = OldName("session_id"), OldName("endpoint")
     parts: ClientParts = part()
     # What handles ask of a client: see `Owner`.
     recorder: Recorder = part()
@@ -123,9 +122,7 @@ class Pymonik(Scope):
             certificates=(certificate_authority, client_certificate, client_key),
         )
         self._blocks = Blocks()
-        # Where calls run on this machine, they run in what is around them here.
-        is_here = TRAITS[settings.backend_name].is_here
-        self._surroundings = SurroundingsWatch() if is_here else None
+        self._surroundings = settings.surroundings()
         if settings.environment is not None:
             self.parts.engine.check_environment(settings.environment)
 
@@ -158,6 +155,12 @@ class Pymonik(Scope):
 
         From now on only callbacks may record calls: these are waited for, too. Other threads may
         still wait for what they have recorded. Raises the first failure that nobody has looked at.
+
+        >>> client = Pymonik().create()
+        >>> power = Task(pow).invoke(2, 3, pymonik=client)
+        >>> client.close()
+        >>> power.get()
+        8
         """
         self.parts.lifetime.close()
 
@@ -242,13 +245,17 @@ class Pymonik(Scope):
 
         force_upload: read and send it again, even if it is there. Calls need none of this: files
         among their arguments are sent with them. Raises FileNotFoundError, SourceChangedError.
+
+        >>> with tempfile.NamedTemporaryFile() as file, Pymonik() as client:
+        ...     client.upload_materialize(materialize(file.name, "empty")).result_id is not None
+        True
         """
         self.parts.state.check_open()
         return self.stored.upload(mat, force_upload)
 
     @property
     def session_id(self) -> str:
-        """The id of the session."""
+        """The id of the session; opens the backend."""
         return self.parts.engine.opened().traits.session_id
 
     @property
@@ -258,37 +265,36 @@ class Pymonik(Scope):
 
     @property
     def stats(self) -> Stats:
-        """What was done so far."""
+        """What was done so far: submissions, and the calls and units in them.
+
+        >>> with Pymonik() as client:
+        ...     Task(abs).map_invoke([-1, 2]).get(), client.stats.calls
+        ([1, 2], 2)
+        """
         return self.parts.submitter.stats
 
     @property
     def environment(self) -> Any:
-        """The environment of calls whose tasks have none of their own."""
+        """The environment of calls whose tasks have none of their own, None for that of here.
+
+        >>> Pymonik(environment={"env_variables": {"LEVEL": "2"}}).environment.variables
+        (('LEVEL', '2'),)
+        """
         return self.recorder.specs.environment
 
     @property
     def task_options(self) -> Any:
-        """The options of all calls, as ArmoniK's own class, which can be changed and passed on."""
+        """The options of all calls, as ArmoniK's own class, which can be changed and passed on.
+
+        >>> Pymonik(task_options=TaskOptions(priority=3)).task_options.priority
+        3
+        """
         return as_armonik(self.recorder.specs.options)
 
     @task_options.setter
     def task_options(self, options: Any) -> None:
         specs = self.recorder.specs
         specs.options = merge(specs.options, options)
-
-    # Names that programs for earlier versions read.
-
-    @property
-    def _session_id(self) -> str:
-        return self.session_id
-
-    @property
-    def _endpoint(self) -> str | None:
-        return self.endpoint
-
-    @_endpoint.setter
-    def _endpoint(self, endpoint: str | None) -> None:
-        self.parts.choose_endpoint(endpoint)
 
     def __repr__(self) -> str:
         return f"<Pymonik on {self.parts.engine.name}, {self.parts.lifetime.state_text()}>"

@@ -105,6 +105,10 @@ class ClientSettings(Struct, frozen=False):
         """The backend that is to be opened. Raises BackendError when there is none of the name."""
         return backends.choose(self.backend, self.endpoint)
 
+    def surroundings(self) -> SurroundingsWatch | None:
+        """Return a watch of what is around calls that run on this machine: what is here, now."""
+        return SurroundingsWatch() if TRAITS[self.backend_name].is_here else None
+
     def start_ahead(self, surroundings: SurroundingsWatch | None) -> None:
         """Start what the first plan needs: it takes as long as all that is to be loaded here."""
         has_executors = TRAITS[self.backend_name].has_executors
@@ -131,6 +135,21 @@ class Setting(Generic[T]):
 
     def __set__(self, client: Any, value: T) -> None:
         setattr(client.settings, self._name, value)
+
+
+class OldName:
+    """An attribute of a client by the name that programs for earlier versions use."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, client: Any, kind: type) -> Any:
+        return self if client is None else getattr(client, self._name)
+
+    def __set__(self, client: Any, value: Any) -> None:
+        if self._name != "endpoint":
+            raise AttributeError(f"the {self._name} of a client cannot be set")
+        client.parts.choose_endpoint(value)
 
 
 def warn_of_old(*given: Any) -> None:

@@ -44,6 +44,10 @@ class Materialize:
     permission bits; the modes inside a folder are part of its content.
 
     It is a path, too: `open(mat)` opens the source here, and what was put in place in a task.
+
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     materialize(file.name, "rates.csv").worker_path
+    'rates.csv'
     """
 
     __pymonik_role__: ClassVar[str] = "file"
@@ -63,7 +67,12 @@ class Materialize:
 
     @property
     def path(self) -> str:
-        """Where it can be read: what was put in place in a task, else the source."""
+        """Where it can be read: what was put in place in a task, else the source.
+
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     materialize(file.name, "rates.csv").path.endswith(file.name)
+        True
+        """
         return self._placed or self.source_path
 
     def __fspath__(self) -> str:

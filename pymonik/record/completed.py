@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 from pymonik._pickled import public
-from pymonik.record.handle import ResultHandle, in_seconds
+from pymonik.record.handle import ResultHandle
+from pymonik.values.options import in_seconds
 
 T = TypeVar("T")
 

@@ -75,21 +75,30 @@ class PymonikContext:
     def from_local(
         cls, logger: logging.Logger | None = None, *, seed: int | None = None
     ) -> PymonikContext:
-        """Make a context for calling a task plainly, with a logger and a seed of the caller's."""
+        """Make a context for calling a task plainly, with a logger and a seed of the caller's.
+
+        >>> PymonikContext.from_local(seed=1).seed
+        7193628770953613951
+        """
         return cls(None, logger, seed=seeds.root_seed_of(seeds.seed_given(seed)))
 
     @property
     def is_local(self) -> bool:
-        """Whether no ArmoniK worker runs the task."""
+        """Whether no ArmoniK worker runs the task.
+
+        >>> PymonikContext.from_local().is_local
+        True
+        """
         if self._services is None:
             return self._task_handler is None
         return self._services.is_local
 
     @property
     def environment(self) -> TaskEnvironment:
-        """What the task runs in; more can be installed for this call alone.
+        """What the task runs in; its `install` installs more, for this call alone.
 
-        ctx.environment.install("tabulate", ("six", "==1.16"))
+        >>> PymonikContext.from_local().environment.packages
+        ()
         """
         if self._environment is None:
             if self._services is None:
@@ -106,6 +115,9 @@ class PymonikContext:
 
         The stand-in has task_options, session_id and task_id, an empty payload and no
         data_dependencies. None where a task is called plainly.
+
+        >>> print(PymonikContext.from_local().task_handler)
+        None
         """
         if self._task_handler is None and self._services is not None:
             self._task_handler = self._services.handler()
@@ -128,9 +140,12 @@ class PymonikContext:
         A `numpy.random.Generator` where NumPy is there, else a `random.Random`; one and the same
         during a call. Raises as `seed` does.
 
-            @task(require_context=True)
-            def estimate(ctx, n):
-                return (ctx.rng.random((n, 2)) ** 2).sum(axis=1).mean()
+        >>> @task(require_context=True)
+        ... def draw(ctx):
+        ...     return ctx.rng.random()
+        >>> with Pymonik(seed=1):
+        ...     draw.invoke().get() == draw.invoke().get()  # each call has numbers of its own
+        False
         """
         if self._rng is None:
             self._rng = seeds.generator(self._own_seed())
@@ -156,6 +171,14 @@ class PymonikContext:
         auto_unpickle: give the value, else its pickle; files that were uploaded are bytes in any
         case. check_exists: take what was retrieved before, unless force_retrieve. What cannot be
         had is logged as an error, and is None. Raises RuntimeError outside of a task.
+
+        >>> @task(require_context=True)
+        ... def double(ctx, id):
+        ...     value = ctx.retrieve_object(id)
+        ...     return 2 * value, ctx.object_exists_locally(id), ctx.get_object_path(id).name == id
+        >>> with Pymonik() as client:
+        ...     double.invoke(client.put(21).result_id).get()
+        (42, True, True)
         """
         services = self._engine("retrieve_object")
         is_present = check_exists and not force_retrieve and self.object_exists_locally(result_id)
@@ -183,6 +206,11 @@ class PymonikContext:
         """Put an uploaded file or folder in place; return whether it is there.
 
         Files among the arguments are there without. Outside of a task nothing is done.
+
+        >>> place = Task(lambda ctx, mat: ctx.materialize_file(mat), True, "place")
+        >>> with tempfile.NamedTemporaryFile() as file, Pymonik():
+        ...     place.invoke(materialize(file.name, "empty")).get()
+        True
         """
         services = self._services
         if services is None:
@@ -205,6 +233,10 @@ class PymonikContext:
         """What this executor keeps across tasks: "functions" it has loaded, "contents" it was sent.
 
         Of each the items, bytes, hits and misses.
+
+        >>> with Pymonik():
+        ...     "functions" in Task(lambda ctx: ctx.caches, True, "caches").invoke().get()
+        True
         """
         return self._services.caches() if self._services is not None else {}
 
@@ -221,10 +253,6 @@ class PymonikContext:
 @public
 def get_context() -> PymonikContext:
     """Return the context of the task that runs, or is called plainly; raises NoClientError outside.
-
-    @task
-    def price(trade):
-        get_context().logger.info("pricing", trade=trade.id)
 
     >>> @task
     ... def place(x):

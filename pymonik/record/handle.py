@@ -8,17 +8,9 @@ Several at once are a `MultiResultHandle` (`handles`).
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Generator
 from datetime import timedelta
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Generic,
-    NoReturn,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from pymonik._pickled import public
 from pymonik.errors import LazyValueError, OptionsError
@@ -26,6 +18,7 @@ from pymonik.graph.nodes import Put
 from pymonik.graph.slots import Ref
 from pymonik.record.owner import Owner
 from pymonik.values.foreign import harmless
+from pymonik.values.options import in_seconds
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -42,18 +35,6 @@ def _refusal(verb: str) -> Callable[..., NoReturn]:
 
 _cannot_format = _refusal("formatting")
 _cannot_compare = _refusal("comparing")
-
-
-def in_seconds(timeout: float | timedelta | None) -> float | None:
-    """Return a timeout in seconds, None for no limit; refuse what is no time."""
-    if timeout is None:
-        return None
-    given = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if not number or not given >= 0:
-        raise OptionsError(f"timeout takes seconds, 0 or more, not {timeout!r}")
-    # No lock can be waited for any longer: infinity and `timedelta.max` are no limit.
-    return given if given < threading.TIMEOUT_MAX else None
 
 
 def compared(other: object) -> bool:
@@ -179,12 +160,23 @@ class ResultHandle(Generic[T_co]):
 
     @property
     def result_id(self) -> str:
-        """The id under which the value is stored; sends what is pending."""
+        """The id under which the value is stored; sends what is pending.
+
+        >>> with Pymonik() as client:
+        ...     power = Task(pow).invoke(2, 3)
+        ...     ResultHandle(power.result_id, power.session_id, client).get()
+        8
+        """
         return self._client.stored.result_id(self)
 
     @property
     def session_id(self) -> str:
-        """The id of the session the value belongs to."""
+        """The id of the session the value belongs to.
+
+        >>> with Pymonik() as client:
+        ...     client.put(1).session_id == client.session_id
+        True
+        """
         return self._client.session_id
 
     def _as_slot(self) -> Any:

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 from pymonik._pickled import public
 from pymonik.errors import NoClientError
 from pymonik.record.completed import Completed, as_completed
-from pymonik.record.handle import ResultHandle, compared, handle_to, in_seconds, with_hint
+from pymonik.record.handle import ResultHandle, compared, handle_to, with_hint
 from pymonik.system.other_names import hints_at_other_names
+from pymonik.values.options import in_seconds
 
 T = TypeVar("T")
 
@@ -57,13 +58,21 @@ class MultiResultHandle(Generic[T]):
 
     @property
     def session_id(self) -> str | None:
-        """The id of the session, None for an empty one."""
+        """The id of the session, None for an empty one.
+
+        >>> print(MultiResultHandle().session_id)
+        None
+        """
         return self._client.session_id if self._client is not None else None
 
     def wait(self, timeout: float | timedelta | None = None) -> MultiResultHandle[T]:
         """Send what is pending and wait for all values. Returns itself.
 
         timeout: as of `ResultHandle.wait`.
+
+        >>> with Pymonik():
+        ...     Task(abs).map_invoke([-1, 2]).wait(timeout=60).done()
+        True
         """
         if self._client is not None:
             self._client.waiter.wait_for_runs(self._runs, in_seconds(timeout))
@@ -84,15 +93,25 @@ class MultiResultHandle(Generic[T]):
         return values
 
     def as_completed(self, timeout: float | timedelta | None = None) -> Completed[T]:
-        """Return the handles in the order in which their calls end, as `pymonik.as_completed`."""
+        """Return the handles in the order in which their calls end, as `pymonik.as_completed`.
+
+        >>> with Pymonik():
+        ...     sorted(call.get() for call in Task(abs).map_invoke([-1, -2]).as_completed())
+        [1, 2]
+        """
         return as_completed(self, timeout)
 
     def done(self) -> bool:
-        """Send what is pending and return whether all calls have ended."""
+        """Send what is pending and return whether all calls have ended, without waiting."""
         return all([handle.done() for handle in self])
 
     def cancel(self) -> bool:
-        """Cancel all calls; return whether none of them will run."""
+        """Cancel all calls; return whether none of them will run.
+
+        >>> with Pymonik():
+        ...     Task(print).map_invoke(["never", "printed"]).cancel()
+        True
+        """
         # A unit stops with the last of its calls: what became of the first is known after that.
         stopped = [handle.cancel() for handle in self]
         return all(was or handle.cancel() for was, handle in zip(stopped, self))
@@ -110,7 +129,15 @@ class MultiResultHandle(Generic[T]):
         return [handle.exception() for handle in self]
 
     def append(self, handle: ResultHandle[T]) -> None:
-        """Add a handle at the end; raises TypeError for what is none."""
+        """Add a handle at the end; raises TypeError for what is none, NoClientError of another's.
+
+        >>> with Pymonik() as client:
+        ...     values = client.put_many([1, 2])
+        ...     values.append(Task(pow).invoke(2, 3))
+        ...     values.extend(values[:2])
+        ...     values.get()
+        [1, 2, 8, 1, 2]
+        """
         if not isinstance(handle, ResultHandle):
             raise TypeError(f"append takes a ResultHandle, not {handle!r}")
         self._join(handle._client)
@@ -124,7 +151,7 @@ class MultiResultHandle(Generic[T]):
         self._runs.append((handle._node, range(index, index + 1), keep))
 
     def extend(self, handles: Iterable[ResultHandle[T]]) -> None:
-        """Add handles at the end; raises TypeError for what is none."""
+        """Add handles at the end; raises as `append` does."""
         if isinstance(handles, MultiResultHandle):
             self._join(handles._client)
             self._runs += handles._runs
@@ -220,7 +247,13 @@ class MultiResultHandle(Generic[T]):
         return any(True for _ in self._positions(handle))
 
     def index(self, handle: object, start: int = 0, stop: int = sys.maxsize) -> int:
-        """Return where a handle stands; raises ValueError when it is not here."""
+        """Return where a handle stands; raises ValueError when it is not here.
+
+        >>> with Pymonik() as client:
+        ...     values = client.put_many("abc")
+        ...     values.index(values[-1]), (values + values).count(values[-1])
+        (2, 2)
+        """
         wanted = range(len(self))[start:stop]
         position = next((at for at in self._positions(handle) if at in wanted), None)
         if position is None:
@@ -243,9 +276,6 @@ class MultiResultHandle(Generic[T]):
 
     def __reversed__(self) -> Iterator[ResultHandle[T]]:
         return iter(self[::-1])
-
-    def __bool__(self) -> bool:
-        return bool(len(self))
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         values = []

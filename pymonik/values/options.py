@@ -1,13 +1,14 @@
 """Options of a call: given by the client, the task and the call; the nearest given one wins.
 
-Enters: keyword arguments of users. Leaves: one frozen `TaskOptions`, checked. What an option does
-is the business of the compiler (`cost`, `chunk_size`, `pure`), the host (`max_duration`,
-`max_retries`) or the executor (`retries`, `retry_on`).
+Enters: keyword arguments of users. Leaves: one frozen `TaskOptions`, checked; and the seconds of a
+`timeout=`. What an option does is the business of the compiler (`cost`, `chunk_size`, `pure`), the
+host (`max_duration`, `max_retries`) or the executor (`retries`, `retry_on`).
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -48,8 +49,6 @@ class TaskOptions(Struct):
     options: free labels, merged key by key; the `application_…` fields and `engine_type` go to
     ArmoniK as they are.
 
-    >>> TaskOptions(max_duration=timedelta(minutes=2), retries=3).seconds
-    120.0
     >>> with Pymonik(task_options=TaskOptions(retries=2)):
     ...     Task(pow, task_options=TaskOptions(priority=1)).invoke(2, 3, pmk_retries=0).get()
     8
@@ -83,10 +82,26 @@ class TaskOptions(Struct):
 
     @property
     def seconds(self) -> float | None:
-        """`max_duration` in seconds, None for no limit."""
+        """`max_duration` in seconds, None for no limit.
+
+        >>> TaskOptions(max_duration=timedelta(minutes=2)).seconds
+        120.0
+        """
         limit = self.max_duration
         seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
         return None if seconds is None or seconds > _LONGEST else seconds
+
+
+def in_seconds(timeout: float | timedelta | None) -> float | None:
+    """Return a timeout in seconds, None for no limit; refuse what is no time."""
+    if timeout is None:
+        return None
+    given = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not number or not given >= 0:
+        raise OptionsError(f"timeout takes seconds, 0 or more, not {timeout!r}")
+    # No lock can be waited for any longer: infinity and `timedelta.max` are no limit.
+    return given if given < threading.TIMEOUT_MAX else None
 
 
 def _whole(lowest: int) -> Any:
