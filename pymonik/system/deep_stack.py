@@ -24,11 +24,15 @@ _STACK = 64 << 20
 _lock = fork_safe(threading.Lock())
 # The limit of the program while another one is set.
 _limit: int | None = None
+# The thread that is deep now. It holds up who waits for it with the lock, and has all the room that
+# there is: what it pickles may pickle something else that is too deep.
+_deep: threading.Thread | None = None
 
 
 def can_go_deeper() -> bool:
     """Return whether there is more recursion to be had here."""
-    return sys.version_info < (3, 12) and recursion_limit() < _DEPTH
+    is_deep = threading.current_thread() is _deep
+    return sys.version_info < (3, 12) and recursion_limit() < _DEPTH and not is_deep
 
 
 def recursion_limit() -> int:
@@ -46,13 +50,14 @@ def deeply(function: Callable[[], T]) -> T:
         except BaseException as error:  # raised where it is waited for
             ends.append((False, error))
 
-    global _limit
+    global _limit, _deep
     # A thread has the stack with which it was started: this one cannot get a larger one.
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(run,), name="pymonik-deep", daemon=True)
     with _lock:
         size = threading.stack_size(_STACK)
         _limit = sys.getrecursionlimit()
+        _deep = thread
         try:
             sys.setrecursionlimit(_DEPTH)
             thread.start()
@@ -60,7 +65,7 @@ def deeply(function: Callable[[], T]) -> T:
         finally:
             threading.stack_size(size)
             sys.setrecursionlimit(_limit)
-            _limit = None
+            _limit = _deep = None
     is_value, end = ends[0]
     if not is_value:
         raise end
