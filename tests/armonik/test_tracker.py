@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from armonik.protogen.common.result_status_pb2 import RESULT_STATUS_ABORTED
 
 from pymonik.backend.armonik.aborts import AbortHandler
@@ -64,3 +66,23 @@ def test_an_outcome_that_is_dropped_has_no_id() -> None:
     kept, dropped = unit_of(books, "kept"), unit_of(books, "dropped")
     del books.stored_objects.outputs[dropped]
     assert books.stored_objects.ids_of([kept, dropped]) == ["kept"]
+
+
+class _TakenElsewhere(queue.SimpleQueue[Any]):
+    """A queue of which another thread takes what there was, as soon as somebody has looked."""
+
+    def empty(self) -> bool:
+        return False
+
+
+def test_a_thread_that_explains_losses_waits_for_none_while_it_has_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind `close` there are two for a while: the one of before, and one that has begun since."""
+    handler = AbortHandler(tracker(), cast(Any, None), lambda units: None, threading.RLock())
+    settled = threading.Event()
+    monkeypatch.setattr(handler, "settle", lambda ids, gone: settled.set())
+    handler._lost = _TakenElsewhere()
+    handler.aborted(["id"])
+    assert settled.wait(60)
+    handler.close()

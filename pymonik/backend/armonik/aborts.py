@@ -11,6 +11,7 @@ a thread of its own, since it asks the control plane.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -112,9 +113,10 @@ class AbortHandler:
                 continue
             entries = [first]
             # All that came together: a cascade ends thousands, which one question to the cluster
-            # settles.
-            while not self._lost.empty():
-                entries.append(self._lost.get())
+            # settles. Never waited for: after `close` another thread may take from here, too.
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    entries.append(self._lost.get_nowait())
             lost = [entry for entry in entries if entry is not None]
             ids = {id for id, _ in lost}
             gone = {id for id, is_gone in lost if is_gone}
