@@ -1,7 +1,7 @@
 """Interruptions: a handler of a signal that raises, as that of Ctrl-C does, at a place of choice.
 
 Handlers run where a function of Python begins, and where one of C has returned: such places are
-counted, so that a law can try one after the other.
+counted, so that a law can try one after the other. And a finalizer that has its turn amid a lock.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gc
 import inspect
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -61,3 +62,23 @@ def is_free(lock: Any) -> bool:
     if taken:
         lock.release()
     return bool(taken)
+
+
+class TakenAgain:
+    """A lock behind whose taking something else runs, once, in the same thread, as a finalizer may.
+
+    Garbage is collected wherever Python calls, or makes, something: also while a lock is held.
+    """
+
+    def __init__(self, lock: Any, finalize: Callable[[], object]) -> None:
+        self._lock = lock
+        self._finalize: Callable[[], object] | None = finalize
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        finalize, self._finalize = self._finalize, None
+        if finalize is not None:
+            finalize()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

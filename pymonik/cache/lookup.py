@@ -45,8 +45,9 @@ class CacheLookup:
         self._made: dict[str, tuple[NodeOutput, Any]] = {}
         self._open: list[tuple[str, NodeOutput, Any, dict[str, Any]]] = []
         self._last = 0.0
-        # Guards `_open`: every thread whose wait has ended keeps what has come.
-        self._lock = fork_safe(threading.Lock())
+        # Guards `_open`: every thread whose wait has ended keeps what has come. Taken again by a
+        # finalizer of the user's that waits for a value amid that.
+        self._lock = fork_safe(threading.RLock())
 
     def without(self, graph: Graph) -> SplicedGraph:
         """Return the graph without known calls."""
@@ -86,8 +87,9 @@ class CacheLookup:
                     "code": self._keys.code_of(node.spec),
                     "arguments": self._keys.arguments_of(node, index),
                 }
+                entry = key, (node, index), liveness, about
                 with self._lock:
-                    self._open.append((key, (node, index), liveness, about))
+                    self._open.append(entry)
 
     def keep(self, at_once: bool = True) -> None:
         """Store the values that have come; unless at_once, not more often than once a second."""

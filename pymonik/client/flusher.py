@@ -20,8 +20,9 @@ class Flushers:
     """Lets a thread flush for all waits with a timeout, one at a time."""
 
     def __init__(self) -> None:
-        # Held to look at the thread under way, and to start another one.
-        self._lock = fork_safe(threading.Lock())
+        # Held to look at the thread under way, and to start another one. Taken again by a finalizer
+        # of the user's that waits for a value amid that.
+        self._lock = fork_safe(threading.RLock())
         self._current: _Flusher | None = None
 
     def flush_by(self, flush: Callable[[], None], end: float, is_sent: Callable[[], bool]) -> bool:
@@ -40,8 +41,10 @@ class Flushers:
                         return True
                     # It belongs to who has begun it: only that wait raises what it raises.
                     is_ours, flusher = True, _Flusher(flush)
-                    self._current = flusher
+                    # In this order: nobody is to wait for one that the system has no thread for,
+                    # nor a finalizer amid this for one that has not begun.
                     flusher.start()
+                    self._current = flusher
             # Without the lock, so that other waits find the flush that is under way.
             if not flusher.wait(max(0.0, end - time.monotonic())):
                 return False

@@ -23,8 +23,9 @@ _FRAME = re.compile(r'(?P<lead>[ |]*) {2}File "(?P<file>[^"\n]+)", line (?P<line
 
 # By file: when it was changed, and its lines. A script may be moved away while its calls run.
 _LINES: dict[str, tuple[int | None, list[str]]] = {}
-# Guards `linecache`, which is not made for several threads.
-_lock = fork_safe(threading.Lock())
+# Guards `linecache`, which is not made for several threads. Taken again by a loader of the user's,
+# or a finalizer, that has a function captured amid that.
+_lock = fork_safe(threading.RLock())
 
 
 def note_source(file: str, scope: dict[str, Any] | None = None) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pymonik.client import flusher
 from pymonik.client.flusher import Flushers
+from tests.interruption import TakenAgain
 
 
 @pytest.fixture
@@ -80,3 +81,32 @@ def test_what_it_raises_is_raised_by_who_began_it() -> None:
 
     with pytest.raises(ValueError, match="no"):
         Flushers().flush_by(flush, time.monotonic() + 60, lambda: False)
+
+
+def test_a_thread_that_the_system_cannot_start_is_waited_for_by_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flushers, sent = Flushers(), threading.Event()
+
+    def none_left(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flusher._Flusher, "start", none_left)
+        with pytest.raises(RuntimeError, match="new thread"):
+            flushers.flush_by(sent.set, time.monotonic() + 60, sent.is_set)
+    assert flushers.flush_by(sent.set, time.monotonic() + 60, sent.is_set)
+
+
+@pytest.mark.timeout(60)  # it waited for itself, for ever
+def test_a_finalizer_that_waits_amid_the_start_of_a_flush_has_one_of_its_own() -> None:
+    flushers, sent = Flushers(), threading.Event()
+    finalized: list[bool] = []
+
+    def finalize() -> None:
+        finalized.append(flushers.flush_by(sent.set, time.monotonic() + 60, sent.is_set))
+
+    real: Any = flushers._lock
+    flushers._lock = cast(Any, TakenAgain(real, finalize))
+    assert flushers.flush_by(sent.set, time.monotonic() + 60, sent.is_set)
+    assert finalized == [True]
