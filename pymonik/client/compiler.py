@@ -66,7 +66,7 @@ class Compiler:
         target: Target | None = None
         try:
             rest = self._cached_values.without(graph) if is_cached else graph
-            plan = maker.repeated(rest, optimize)
+            plan = maker.repeated(rest, optimize, lambda: self._target(traits))
             if plan is None:
                 target = self._target(traits)
                 plan = maker.make(rest, target, optimize)

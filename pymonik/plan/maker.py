@@ -1,30 +1,38 @@
 """Making plans: one place for what turns a graph into a plan, loaded by the first flush.
 
-Enters: graphs, and what they are compiled for. Leaves: plans, made by a template of a call that was
+Enters: graphs, and what they are compiled for. Leaves: plans, made by a template of what was
 compiled before, or by passes and lowering. What a client adds is the business of its `compiler`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import run_passes
 from pymonik.graph.target import Target
-from pymonik.plan.lower import bind, bind_call, lower
+from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan, Source
-from pymonik.plan.template import RepeatedPlan, Templates
+from pymonik.plan.repeated import RepeatedPlan
+from pymonik.plan.template import Templates
+from pymonik.system.deferred_signals import Loading
 from pymonik.system.garbage import go_on, put_off
+
+if TYPE_CHECKING:
+    from pymonik.plan.graph_template import GraphTemplates
 
 
 class PlanMaker:
     """Makes the plans of one client."""
 
     def __init__(self) -> None:
-        # Of calls like those that were compiled before.
+        # Of calls like those that were compiled before; and of graphs of them, where there was more
+        # than one of these.
         self.templates = Templates()
+        self.graph_templates: GraphTemplates | None = None
+        self._has_made_graph = False
 
     def target(
         self,
@@ -43,16 +51,34 @@ class PlanMaker:
             exchanges=exchanges,
         )
 
-    def repeated(self, graph: Graph, optimize: Any) -> Plan | None:
+    def repeated(self, graph: Graph, optimize: Any, target: Callable[[], Target]) -> Plan | None:
         """Return the plan of a graph like one before; None where there was none."""
-        return self.templates.plan(graph, optimize)
+        if len(graph.nodes) < 2:
+            return self.templates.plan(graph, optimize)
+        if self.graph_templates is None:
+            return None
+        with _collecting_later():
+            return self.graph_templates.plan(graph, optimize, target())
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""
         with _collecting_later():
             plan = lower(run_passes(graph, target, optimize))
-        self.templates.note(graph, optimize, plan)
+        if len(graph.nodes) < 2:
+            self.templates.note(graph, optimize, plan)
+        elif self._has_made_graph:
+            self._graph_templates().note(graph, optimize, target, plan)
+        else:
+            self._has_made_graph = True
         return plan
+
+    def _graph_templates(self) -> GraphTemplates:
+        """Return the templates of graphs; programs that compile a single one start without."""
+        if self.graph_templates is None:
+            with Loading():
+                from pymonik.plan.graph_template import GraphTemplates
+            self.graph_templates = GraphTemplates()
+        return self.graph_templates
 
     def source(self, *fields: Any) -> Source:
         """Return what a plan is compiled of, and for what: see `Source`."""
@@ -61,7 +87,7 @@ class PlanMaker:
     def bind(self, plan: Plan) -> None:
         """Let the nodes of a plan know where their values will be."""
         if type(plan) is RepeatedPlan:
-            bind_call(plan.of.call, plan.of.location)
+            plan.of.bind()
         else:
             bind(plan.graph, plan)
 

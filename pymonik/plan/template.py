@@ -8,19 +8,20 @@ Execution Templates, ATC 2017, for graphs of any shape.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, ClassVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.graph.columns import Const
 from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step
 from pymonik.graph.verbs import Replacement, substitute, visit
 from pymonik.plan.inputs import Inputs
-from pymonik.plan.plan import Plan, Source
+from pymonik.plan.lower import bind_call
+from pymonik.plan.plan import Plan
+from pymonik.plan.repeated import RepeatedPlan, Repetition
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
-from pymonik.system.forks import fork_safe_property
 from pymonik.values import seeds
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.location import Location
@@ -49,55 +50,35 @@ class _Blobs:
         self.blobs[id(content)] = content
 
 
-class _OfCall:
+class _OfCall(Repetition):
     """What the graph of a single call is made of, and where its value will be."""
 
-    __slots__ = ("call", "like", "location", "slots", "source")
+    __slots__ = ("_call", "_like", "_location", "_slots")
+    calls = 1
 
     def __init__(
         self, like: _Template, call: Call, slots: Sequence[Any], location: Location
     ) -> None:
-        self.like, self.call, self.slots, self.location = like, call, slots, location
-        self.source: Callable[[], Source | None] = lambda: None
+        super().__init__()
+        self._like, self._call, self._slots, self._location = like, call, slots, location
 
+    def node(self, unit: Unit) -> Map:
+        """Return a map of the only call."""
+        call = self._call
+        step = Step(call.spec, tuple(map(Const, self._slots)), (call,), unit.wanted)
+        return Map((step,), 1, self._like.chunk)
 
-class RepeatedPlan(Plan):
-    """The plan of a single call like one before: its graph is made when somebody looks at it.
+    def notes(self) -> tuple[str, ...]:
+        """Return what the passes said of the call before."""
+        return self._like.notes
 
-    A loop that waits for each call makes thousands of them, and nobody looks.
-    """
+    def locations(self) -> list[Location]:
+        """Return where the value is."""
+        return [self._location]
 
-    of: ClassVar[_OfCall]  # of each its own: no field, since it goes into no other plan
-
-    def __init__(self, of: _OfCall, unit: Unit, blobs: tuple[Content, ...]) -> None:
-        self.__dict__.update(units=(unit,), blobs=blobs, named={}, calls=1, of=of)
-
-    @fork_safe_property
-    def _node(self) -> Map:
-        of, call = self.of, self.of.call
-        step = Step(call.spec, tuple(map(Const, of.slots)), (call,), self.units[0].wanted)
-        return Map((step,), 1, of.like.chunk)
-
-    @fork_safe_property  # type: ignore[misc]  # a field of a plan, worked out when it is asked for
-    def graph(self) -> Graph:
-        """Return what was compiled."""
-        return Graph((self._node,), {}, self.of.like.notes)
-
-    @fork_safe_property  # type: ignore[misc]
-    def locations(self) -> tuple[tuple[Any, list[Location]], ...]:
-        """Return where the value will be found."""
-        return ((self._node, [self.of.location]),)
-
-    @fork_safe_property  # type: ignore[misc]
-    def source(self) -> Source | None:
-        """Return what it was compiled of, and for what."""
-        return self.of.source()
-
-    def completed(self, source: Callable[[], Source], **facts: Any) -> Plan:
-        """Return it with what its client adds: nobody has seen it yet."""
-        self.of.source = source
-        self.__dict__.update(facts)
-        return self
+    def bind(self) -> None:
+        """Let the call know where its value will be."""
+        bind_call(self._call, self._location)
 
 
 class _Template:
@@ -112,7 +93,8 @@ class _Template:
         (unit,), (node,) = plan.units, plan.graph.nodes
         self.shared, self.site = unit.program.shared, unit.program.steps[0].site
         self.options, self.name, self.seconds = unit.options, unit.name, unit.seconds
-        self.chunk, self.notes, self.limit = node.chunk, plan.graph.notes, limit
+        self.chunk, self.limit = node.chunk, limit
+        self.notes: tuple[str, ...] = plan.graph.notes
 
     def plan_of(self, call: Call, is_wanted: bool) -> Plan:
         """Return the plan of a call: see `plan.lower`, which makes those of all graphs."""

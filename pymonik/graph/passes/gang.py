@@ -34,7 +34,7 @@ _CALLS = 64
 # Each of the executors reads the whole of a unit.
 _MOST = 50_000
 # Seconds of calls that are worth a unit: the host is asked for such in a tenth of it.
-_LONG = 0.002
+LONG = 0.002
 # As many executors may run a unit together: `MEMBERS` of `wire.shared_cells`, which nobody loads to
 # compile; a test holds them equal.
 _PARTS = 63
@@ -62,9 +62,9 @@ def _affinity(node: Map, target: Target) -> Any:
     """Return what calls must agree on to run together; None for calls that stay as they are."""
     if not 0 < node.n * len(node.steps) <= WIDE * target.slots:
         return None
-    if target.durations.get(node.name, 0.0) > _LONG:
+    if target.durations.get(node.name, 0.0) > LONG:
         return None
-    if any((step.spec.options.cost or 0.0) > _LONG for step in node.steps):
+    if any((step.spec.options.cost or 0.0) > LONG for step in node.steps):
         return None
     return affinity_of(node, target)
 

@@ -1,0 +1,225 @@
+"""Execution templates of graphs: calls that are wired as those of an earlier graph need no passes.
+
+Enters: graphs of calls that use each other and plain values, and plans of one unit that compiling
+has made of them: a chain, or small calls that executors run together. Leaves: for the same calls
+once more exactly the plan that compiling gives. No pass looks at plain values, but those that
+compare pure calls; so the values are put into the columns of before, and nothing else is made anew.
+(Mashayekhi et al.: Execution Templates, ATC 2017.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice, repeat
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from pymonik.graph.columns import Const, FromStep
+from pymonik.graph.ir import Block, Call, CallSpec, Graph, Map, Step
+from pymonik.graph.passes.gang import LONG
+from pymonik.graph.target import Target
+from pymonik.plan.lower import bind_call
+from pymonik.plan.plan import Plan
+from pymonik.plan.repeated import RepeatedPlan, Repetition
+from pymonik.plan.unit import Unit
+from pymonik.plan.wiring import Wiring
+from pymonik.settings import settings
+from pymonik.values import seeds
+from pymonik.values.content import Content
+from pymonik.values.location import Location
+from pymonik.values.outputs import Outputs
+from pymonik.wire.program import Program
+
+# Calls of graphs that are kept, a few hundred bytes each: beyond, all are forgotten.
+_CALLS = 20_000
+# Keys of graphs that were met once: those of a program whose graphs are all different.
+_MET = 256
+
+
+class _OfCalls(Repetition):
+    """Calls like those of an earlier graph, in the order of the steps."""
+
+    __slots__ = ("_calls", "_like", "_locations", "calls")
+
+    def __init__(self, like: _GraphTemplate, calls: Sequence[Call], outputs: Outputs) -> None:
+        super().__init__()
+        self._like, self._calls, self.calls = like, calls, len(calls)
+        found, chunk = [outputs], like.chunk or 1
+        self._locations = [Location(found, chunk, output) for output in like.outputs]
+
+    def node(self, unit: Unit) -> Map:
+        """Return a block, or a map of one element, of the steps of the unit."""
+        steps = [
+            Step(call.spec, tuple(map(_column, own[0])), (call,), own[1])
+            for call, own in zip(self._calls, unit.program.own)
+        ]
+        like = self._like
+        if like.is_block:
+            return Block(tuple(steps), like.depth, like.lanes)
+        return Map(tuple(steps), 1, like.chunk, like.depth)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the passes said of the graph before."""
+        return self._like.notes
+
+    def locations(self) -> list[Location]:
+        """Return where the value of each call will be."""
+        return self._locations
+
+    def bind(self) -> None:
+        """Let the calls know where their values will be."""
+        for call, location in zip(self._calls, self._locations):
+            bind_call(call, location)
+
+
+def _column(filled: tuple[str, Any]) -> Any:
+    """Return the column of a graph that a program fills so."""
+    kind, what = filled
+    return FromStep(what) if kind == "p" else Const(what)
+
+
+class _GraphTemplate:
+    """What the plans of graphs alike share. It keeps no value and no call alive."""
+
+    def __init__(self, graph: Graph, plan: Plan, wiring: Wiring) -> None:
+        (unit,), (node,) = plan.units, plan.graph.nodes
+        number = dict(zip(map(id, graph.nodes), range(len(graph.nodes))))
+        # Of each step, the number of its call.
+        self.order = [number[id(call)] for call in wiring.calls]
+        self._kept = [step[1] for step in unit.program.own]
+        # Wanted as they were when the plan was made, not as they are now.
+        self._fields = (*wiring.fields[:-1], [kept is not False for kept in self._kept])
+        self._specs = [
+            ref(spec) for spec in dict(zip(map(id, wiring.specs), wiring.specs)).values()
+        ]
+        self._sites = list(dict(zip(map(id, wiring.sites), wiring.sites)).values())
+        own = unit.program.own
+        # What values of others fill stays as it is; in between, plain values go.
+        columns = [column for step in own for column in step[0]]
+        self._columns = [None if column[0] == "v" else column for column in columns]
+        self._plain = [place for place, column in enumerate(columns) if column[0] == "v"]
+        self._lines = [step[2] for step in own]
+        self._shared = unit.program.shared
+        self._loose, self._named, self._wanted = {*unit.outputs.loose}, unit.name, unit.wanted
+        self._options, self._seconds = unit.options, unit.seconds
+        stored = iter(range(len(self._kept)))
+        self.outputs = [None if kept is False else next(stored) for kept in self._kept]
+        self.is_block, self.lanes = node.is_block, unit.lanes
+        self.chunk, self.depth = node.chunk, node.depth
+        self.notes: tuple[str, ...] = plan.graph.notes
+
+    @property
+    def calls(self) -> int:
+        """How many calls it is of."""
+        return len(self.order)
+
+    def plan_of(self, nodes: Sequence[Any]) -> Plan | None:
+        """Return the plan of a graph of as many calls; None where they are not alike."""
+        calls = [nodes[number] for number in self.order]
+        if set(map(type, calls)) != {Call} or any(spec() is None for spec in self._specs):
+            return None
+        wiring = Wiring(calls)
+        if wiring.fields != self._fields or not wiring.are_single:
+            return None
+        slots = list(chain.from_iterable(wiring.args))
+        columns = [*self._columns]
+        values = [slots[place] for place in self._plain]
+        for place, column in zip(self._plain, zip(repeat("v"), values)):
+            columns[place] = column
+        filled = iter(columns)
+        rows = [tuple(islice(filled, count)) for count in wiring.fields[0]]
+        keys = [seeds.of_call(c.spec.root_seed, c.spawn_key) for c in calls]
+        own = tuple(zip(rows, self._kept, self._lines, repeat(None), keys))
+        spec = calls[0].spec
+        outputs = Outputs(1, len(self._kept) - self._kept.count(False))
+        if self._loose:
+            outputs.loose = {*self._loose}
+        program, where = Program.of(self._shared, own, 1), spec.environment
+        unit = Unit(0, program, (), outputs, self._options, self._named, where, self._wanted)
+        unit.seconds, unit.surroundings, unit.lanes = self._seconds, spec.surroundings, self.lanes
+        blobs: tuple[Content, ...] = ()
+        if spec.snapshot is not None:
+            unit.modules = spec.snapshot.content()
+            if unit.modules is not None:
+                blobs = (unit.modules,)
+        return RepeatedPlan(_OfCalls(self, calls, outputs), unit, blobs)
+
+
+class GraphTemplates:
+    """The templates of one compiler: of graphs that it has compiled before."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[CallSpec, dict[Any, _GraphTemplate]] = WeakKeyDictionary()
+        # How often graphs were compiled, and how often they are to be before they are kept.
+        self._met: dict[Any, tuple[int, int]] = {}
+        # How many plans were made of templates.
+        self.hits = 0
+
+    def plan(self, graph: Graph, optimize: Any, target: Target) -> Plan | None:
+        """Return the plan of a graph like one that was noted; None where there was none."""
+        first, last = graph.nodes[0], graph.nodes[-1]
+        known = self._known.get(first.spec) if type(first) is type(last) is Call else None
+        if not known or graph.aliases:
+            return None
+        key = _key(graph, optimize, target)
+        template = known.get(key)
+        plan = None if template is None else template.plan_of(graph.nodes)
+        if plan is not None:
+            self.hits += 1
+        elif template is not None:  # looked at in vain: it costs less each time that it happens
+            del known[key]
+            self._met[key] = 0, 2 * self._met.get(key, (0, 1))[1]
+        return plan
+
+    def note(self, graph: Graph, optimize: Any, target: Target, plan: Plan) -> None:
+        """Keep what the plan of a graph has in common with those of others.
+
+        Not the first time: most graphs are not repeated.
+        """
+        if not _is_one_unit(graph, plan) or target.grain:
+            return
+        key = _key(graph, optimize, target)
+        met, needed = self._met.get(key, (0, 1))
+        if met < needed:
+            if len(self._met) >= _MET:
+                self._met.clear()
+            self._met[key] = met + 1, needed
+            return
+        wiring = Wiring([step.origins[0] for step in plan.graph.nodes[0].steps])
+        if not _is_wired(wiring, plan.units[0]):
+            return
+        kept = sum(one.calls for known in self._known.values() for one in known.values())
+        if kept + len(wiring.calls) > _CALLS:
+            self._known.clear()
+        known = self._known.setdefault(graph.nodes[0].spec, {})
+        known[key] = _GraphTemplate(graph, plan, wiring)
+
+
+def _key(graph: Graph, optimize: Any, target: Target) -> tuple[Any, ...]:
+    """Return what a plan depends on beside its calls; and, of these, what tells most apart."""
+    long = frozenset([name for name, each in target.durations.items() if each > LONG])
+    about = (target.slots, target.isolates_delegating, target.exchanges, long)
+    first, last = graph.nodes[0], graph.nodes[-1]
+    return (len(graph.nodes), first.lasti, last.lasti, optimize, settings().blob_size, about)
+
+
+def _is_one_unit(graph: Graph, plan: Plan) -> bool:
+    """Return whether a graph of recorded calls has become one unit, which needs nothing else."""
+    nodes = graph.nodes
+    if not 1 < len(nodes) <= _CALLS or len(plan.units) != 1 or len(plan.graph.nodes) != 1:
+        return False
+    if graph.aliases or plan.graph.aliases or plan.graph.scattered or plan.named:
+        return False
+    (unit,), (node,) = plan.units, plan.graph.nodes
+    if not isinstance(node, Map) or node.n != 1 or len(node.steps) != len(nodes):
+        return False
+    return not unit.inputs and all(blob is unit.modules for blob in plan.blobs)
+
+
+def _is_wired(wiring: Wiring, unit: Unit) -> bool:
+    """Return whether a plan follows from the wiring of its calls alone."""
+    if set(map(type, wiring.calls)) != {Call} or not wiring.are_single:
+        return False
+    if any(spec.pure for spec in set(wiring.specs)):
+        return False  # they are compared by their values
+    return all(column[0] in "vp" for step in unit.program.own for column in step[0])

@@ -1,0 +1,243 @@
+"""The law of templates, for graphs: they give exactly the plan that compiling gives."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pymonik import Pymonik, Task, TaskOptions
+from pymonik.graph.ir import Graph, Map, taken
+from pymonik.graph.show import show
+from pymonik.graph.target import Target
+from pymonik.plan.maker import PlanMaker
+from pymonik.plan.plan import Plan
+from tests.conformance.programs import identity
+
+
+def give(*args: Any) -> Any:
+    return args
+
+
+TASKS = [
+    Task(give, func_name="give"),
+    Task(give, func_name="limited", task_options=TaskOptions(max_duration=60, retries=2)),
+    Task(give, func_name="kept apart", task_options=TaskOptions(priority=2)),
+    Task(give, func_name="pure", pure=True),
+]
+# Where executors hand values on, a graph of levels is one unit; a chain is everywhere.
+TARGETS = [Target(slots=2, exchanges=True), Target(slots=2)]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Pymonik]:
+    with Pymonik(backend="inline") as opened:
+        yield opened
+
+
+def told(plan: Plan) -> Any:
+    """Return all that a plan says, in plain values and objects that both plans share."""
+    (unit,), (node,) = plan.units, plan.graph.nodes
+    assert type(node) is type(plan.locations[0][0])
+    assert isinstance(node, Map)
+    ((bound, locations),) = plan.locations
+    assert bound is node
+    return (
+        (unit.number, pickle.loads(unit.payload)[1:], unit.program.steps, unit.inputs, unit.n),
+        (unit.options, unit.environment, unit.wanted, unit.seconds, unit.limited, unit.path),
+        (unit.name, id(unit.modules), id(unit.surroundings), unit.result_id, unit.lanes),
+        (unit.outputs.n, unit.outputs.columns, unit.outputs.missing, unit.outputs.plain),
+        {*unit.outputs.loose},
+        [(one.chunk, one.output, one.unit_outputs == [unit.outputs]) for one in locations],
+        ([id(blob) for blob in plan.blobs], plan.named, plan.calls, plan.names, plan.stored),
+        (show(plan.graph), plan.graph.notes, plan.graph.aliases, plan.graph.scattered),
+        (type(node), node.n, node.chunk, node.depth, getattr(node, "lanes", None)),
+        [(id(s.spec), s.wanted, list(map(id, s.origins))) for s in node.steps],
+        [[type(column) for column in s.columns] for s in node.steps],
+    )
+
+
+# Of each call: its task, the distances to the calls whose values it takes, and whether it is kept.
+shapes = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, 0, 1]), st.lists(st.integers(1, 9), max_size=3), st.booleans()
+    ),
+    min_size=2,
+    max_size=9,
+)
+values = st.one_of(st.integers(0, 2), st.floats(0, 1), st.text(max_size=2), st.none())
+
+
+def recorded(
+    client: Pymonik, shape: Sequence[tuple[int, list[int], bool]], plain: Any, rows: int = 1
+) -> tuple[Graph, list[Any]]:
+    """Record a graph; plain: the value that each call takes beside those of others."""
+    handles: list[Any] = []
+    for number, (task, distances, _) in enumerate([*shape] * rows):
+        sources = [handles[number - by] for by in distances if by <= number]
+        handles.append(TASKS[task].invoke(*sources, plain, pymonik=client))
+    client.parts.recorder.number()
+    kept = [handle for handle, (_, _, is_kept) in zip(handles, [*shape] * rows) if is_kept]
+    del handles, sources
+    graph = taken(client.parts.submitter.take())
+    client.parts.recorder.pending.clear()
+    return graph, kept
+
+
+def hits(maker: PlanMaker) -> int:
+    return maker.graph_templates.hits if maker.graph_templates is not None else 0
+
+
+def check_template(client: Pymonik, shape: Any, plain: Any, target: Target, rows: int) -> int:
+    """Compile graphs that differ in plain values; return how many had the plan of a template."""
+    maker = PlanMaker()
+    for value in plain:
+        graph, _kept = recorded(client, shape, value, rows)
+        made = maker.repeated(graph, True, lambda: target)
+        if made is None:
+            maker.make(graph, target, True)
+        else:
+            assert told(made) == told(PlanMaker().make(graph, target, True))
+    return hits(maker)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=["gang", "no gang"])
+@pytest.mark.parametrize(
+    "most", [4, pytest.param(100, marks=pytest.mark.thorough)], ids=["few", "many"]
+)
+def test_a_template_gives_the_plan_that_compiling_gives(
+    client: Pymonik, most: int, target: Target
+) -> None:
+    @settings(max_examples=most, deadline=None)
+    @given(shapes, st.lists(values, min_size=4, max_size=4))
+    def law(shape: Any, plain: Any) -> None:
+        # A ladder of the shape, whose calls use those of rungs below, and a chain if it is narrow.
+        check_template(client, shape, plain, target, 9 if target.exchanges else 1)
+
+    law()
+
+
+def chain(task: int, count: int) -> list[tuple[int, list[int], bool]]:
+    return [(task, [1], number == count - 1) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [(chain(0, 20), 1), ([(number % 8 // 7, [8, 9], number > 6) for number in range(8)], 9)],
+    ids=["chain", "gang"],
+)
+def test_a_graph_is_compiled_a_few_times_and_then_no_more(
+    client: Pymonik, shape: Any, rows: int
+) -> None:
+    assert check_template(client, shape, range(5), TARGETS[0], rows) == 2
+
+
+def other_target(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
+    return graph, Target(slots=3, exchanges=True)
+
+
+def known_to_be_long(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
+    return graph, Target(slots=2, exchanges=True, durations={"give": 1.0})
+
+
+def one_is_dropped(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
+    kept.clear()
+    return graph, TARGETS[0]
+
+
+def one_has_a_name(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
+    kept[-1]._node.label = "name"
+    return graph, TARGETS[0]
+
+
+def one_has_an_id(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
+    kept[-1]._node.ids = {0: "id"}
+    return graph, TARGETS[0]
+
+
+@pytest.mark.parametrize(
+    "change", [other_target, known_to_be_long, one_is_dropped, one_has_a_name, one_has_an_id]
+)
+def test_what_a_plan_depends_on_is_compared(client: Pymonik, change: Any) -> None:
+    maker = PlanMaker()
+    for value in range(4):
+        graph, kept = recorded(client, chain(0, 12), value)
+        if value < 3:
+            maker.make(graph, TARGETS[0], True)
+    graph, target = change(graph, kept)
+    assert maker.repeated(graph, True, lambda: target) is None
+    assert hits(maker) == 0
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        [*chain(0, 5), *chain(0, 6)],
+        chain(1, 11),
+        [*chain(0, 10), (0, [1, 2], True)],
+        [*chain(0, 10), (1, [1], True)],
+    ],
+)
+def test_graphs_of_as_many_calls_that_are_not_alike(client: Pymonik, shape: Any) -> None:
+    maker = PlanMaker()
+    for number, wired in enumerate((*[chain(0, 11)] * 3, shape)):
+        graph, _kept = recorded(client, wired, number)
+        assert maker.repeated(graph, True, lambda: TARGETS[1]) is None
+        maker.make(graph, TARGETS[1], True)
+    assert hits(maker) == 0
+
+
+def test_what_is_compared_in_vain_is_kept_later_each_time(client: Pymonik) -> None:
+    """A program whose graphs are almost alike is not slowed down by each of them."""
+    maker, looks = PlanMaker(), 0
+    for number in range(40):
+        graph, _kept = recorded(client, [*chain(0, 9), (0, [1 + number % 7], True)], number)
+        known = maker.graph_templates
+        looks += known is not None and any(known._known.values())
+        assert maker.repeated(graph, True, lambda: TARGETS[1]) is None
+        maker.make(graph, TARGETS[1], True)
+    assert looks < 10
+
+
+def test_equal_pure_calls_are_shared_where_others_were_not(client: Pymonik) -> None:
+    maker = PlanMaker()
+    for _ in range(4):
+        graph, _kept = recorded(client, [(3, [1], True)] * 5, 1)
+        assert maker.repeated(graph, True, lambda: TARGETS[1]) is None
+        maker.make(graph, TARGETS[1], True)
+
+
+def test_loops_of_graphs_have_their_own_values_and_lines() -> None:
+    with Pymonik(backend="inline") as client:
+        found = []
+        for start in range(6):
+            handle: Any = start
+            for _ in range(10):
+                handle = identity.invoke(handle)
+            found.append(handle.get())
+        assert found == [*range(6)]
+        assert hits(client.parts.compiler.maker) == 3
+        assert client.stats.submissions == 6
+
+
+def test_nothing_is_kept_alive_by_a_template() -> None:
+    with Pymonik(backend="inline") as client:
+        for start in range(5):
+            handle: Any = start
+            for _ in range(10):
+                handle = identity.invoke(handle)
+            assert handle.get() == start
+        node = handle._node
+        assert hits(client.parts.compiler.maker) == 2
+        of_now = [weakref.ref(thing) for thing in (node.location.unit_outputs[0], node, node.spec)]
+        # Those of before are forgotten.
+        client.parts.recorder.specs.options = TaskOptions(priority=2)
+        del handle, node
+        gc.collect()
+        assert [one() for one in of_now] == [None, None, None]
