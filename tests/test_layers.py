@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import networkx
@@ -37,6 +38,15 @@ FLOORS = (
     {"cli"},
     {"__main__"},
 )
+# Folders of one floor that say the same things of something else, and the names they share.
+PARALLEL = {
+    ("analysis", "analysis.session"): {"check", "cost", "diff", "file"},  # of plans, of sessions
+    # What clients ask for, and what the machine keeps.
+    ("emulator.services", "emulator.state"): {"events", "results", "sessions", "submission"},
+    # The two ends of one stream, and what is said in it.
+    ("backend.armonik", "emulator.services"): {"events"},
+    ("backend.armonik", "emulator.state"): {"events"},
+}
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
@@ -116,9 +126,14 @@ def test_class_names_are_unique() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_files_of_one_floor_have_names_of_their_own() -> None:
-    # But in parallel folders of one room, such as `services/` and `state/` of the emulator.
-    rooms = {(room_of(module), module.rpartition(".")[2]) for module in MODULES}
-    names = Counter((FLOOR[room], name) for room, name in rooms if room in FLOOR)
-    twice = {name for (_, name), count in names.items() if count > 1}
-    assert twice == {"events"}  # the two ends of one stream
+def test_files_of_one_floor_have_names_of_their_own_but_in_parallel_folders() -> None:
+    folders: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        if path.name != "__init__.py":
+            folder = module.partition(".")[2].rpartition(".")[0]
+            folders[FLOOR[room_of(module)], path.stem].add(folder)
+    shared: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for (_, name), places in folders.items():
+        for pair in combinations(sorted(places), 2):
+            shared[pair].add(name)
+    assert shared == PARALLEL
