@@ -7,6 +7,7 @@ steer single runs, read whenever they are asked for. There are no others (`tests
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -87,7 +88,7 @@ STEERING = {
     "runs": 'the folder of the database of runs; "off" for none',
     "verbose": "1: sum up on stderr what ran",
     "values_folder": "the folder of kept values, in place of `values` in PYMONIK_CACHE_FOLDER",
-    "cache": "PYMONIK_VALUES_FOLDER by the name that it has had while 0.3 grew; until 0.4",
+    "cache": "PYMONIK_VALUES_FOLDER by the name of before: with a warning, until 0.4",
 }
 # Names the descriptor of a pipe that whoever started a worker keeps open: the worker ends with it.
 # Pods have none: there the agent's own life is that of the pod.
@@ -98,6 +99,33 @@ def steering(name: str) -> str:
     """Return what the variable of a name in `STEERING` says now; "" where it is not set."""
     assert name in STEERING
     return os.environ.get(variable(name), "")
+
+
+def steering_of_before(old: str, new: str) -> str:
+    """Return what a variable of `STEERING` says by its old name, and warn of that once."""
+    said = steering(old)
+    if said and old not in _told:
+        _told.add(old)
+        import warnings  # not for `import pymonik`
+
+        warnings.warn(
+            f"{variable(old)} is {variable(new)} since PymoniK 0.3: the old name goes with 0.4",
+            DeprecationWarning,
+            stacklevel=_level_of_user(),
+        )
+    return said
+
+
+def _level_of_user() -> int:
+    """Return the `stacklevel` of a warning that points to code outside of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pymonik."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+# Old names that were warned of: of those that a process is given, once each.
+_told: set[str] = set()
 
 
 @contextmanager

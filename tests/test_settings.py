@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import pymonik.settings
+from pymonik import Pymonik, Task
 from pymonik.cache.store import default_folder
 from pymonik.runs.store import folder
 from pymonik.settings import LIFELINE, STEERING, Settings, steered, variable
@@ -39,9 +41,24 @@ def test_a_variable_is_steered_for_a_while() -> None:
     assert os.environ.get(name) == before
 
 
-# The second by its name of before.
-@pytest.mark.parametrize("name", ["PYMONIK_VALUES_FOLDER", "PYMONIK_CACHE"])
-def test_folders_may_be_those_of_the_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "~/values")
+def test_folders_may_be_those_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYMONIK_VALUES_FOLDER", "~/values")
     monkeypatch.setenv("PYMONIK_RUNS", "~/runs")
     assert (default_folder(), folder()) == (Path.home() / "values", Path.home() / "runs")
+
+
+def test_a_variable_by_its_old_name_is_warned_of_once_at_the_users_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pymonik.settings, "_told", set())
+    monkeypatch.setenv("PYMONIK_CACHE", str(tmp_path / "values"))
+    absolute = Task(abs, func_name="absolute", pure=True, cache=True)
+    with Pymonik(backend="inline"):
+        call = absolute.invoke(-1)
+        with pytest.warns(
+            DeprecationWarning, match="PYMONIK_CACHE is PYMONIK_VALUES_FOLDER"
+        ) as told:
+            assert call.get() == 1
+    assert [warning.filename for warning in told] == [__file__]
+    assert default_folder() == tmp_path / "values"
+    assert list(default_folder().iterdir())  # and nothing was said of it again

@@ -22,7 +22,7 @@ from typing import Any
 
 from pymonik.errors import WireError
 from pymonik.files import private
-from pymonik.settings import settings, steering
+from pymonik.settings import settings, steering, steering_of_before
 from pymonik.values.content import Content
 from pymonik.wire import envelope
 
@@ -179,7 +179,7 @@ def _header_in(line: bytes) -> dict[str, Any] | None:
 
 def default_folder() -> Path:
     """Return the folder of values."""
-    named = steering("values_folder") or steering("cache")
+    named = steering("values_folder") or steering_of_before("cache", "values_folder")
     if named:
         return Path(named).expanduser()
     from pymonik.files.folder_cache import cache_folder
