@@ -205,6 +205,15 @@ def _meet(before: Any, after: Any) -> bool:
     return bool(before[:2] == after[:2] and before[2] + before[4] == after[2])
 
 
+def steps_in(column: Any) -> Iterator[int]:
+    """Return the earlier steps whose values a column takes."""
+    if column[0] == "p":
+        yield column[1]
+    elif column[0] in ("n", "m"):
+        for slot in column[-1]:
+            yield from steps_in(slot)
+
+
 def parts_of(column: Any, element: int) -> Iterator[int | Run | Failure]:
     """Return what one argument of one element takes from others, in order.
 

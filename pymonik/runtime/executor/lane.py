@@ -23,12 +23,11 @@ from pymonik.runtime.executor.calls import Report
 from pymonik.runtime.executor.feed import StepValue
 from pymonik.runtime.executor.plain import NOTHING
 from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
-from pymonik.runtime.executor.resume import steps_in
 from pymonik.settings import settings
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import Failure
 from pymonik.wire.journal import ELEMENT, STEP
-from pymonik.wire.program import StepCode
+from pymonik.wire.program import StepCode, steps_in
 from pymonik.wire.shared_cells import AGAIN, EMPTY, HELD, OVER, Gang, SharedCells
 
 if TYPE_CHECKING:

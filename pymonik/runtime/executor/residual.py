@@ -14,10 +14,9 @@ from typing import Any
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices
 from pymonik.runtime.executor.feed import ArgumentReader, StepValue, UpstreamFailed
-from pymonik.runtime.executor.resume import steps_in
 from pymonik.settings import settings
 from pymonik.values import seeds
-from pymonik.wire.program import StepCode, element_of, site_of
+from pymonik.wire.program import StepCode, element_of, site_of, steps_in
 
 # Steps, and the part of `unit_seconds`, after which the others are estimated from them; elements of
 # a unit are sampled alike.

@@ -7,11 +7,11 @@ its executor: the step runs again only for a consumer that does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pymonik.system.structs import NamedTuple
-from pymonik.wire.program import StepCode
+from pymonik.wire.program import StepCode, steps_in
 
 CompletedSteps = dict[tuple[int, int], tuple[Any, ...]]
 
@@ -48,15 +48,6 @@ def over(
         elif (element, place) not in failed_calls:
             needed.update(source for column in step.columns for source in steps_in(column))
     return ended
-
-
-def steps_in(column: Any) -> Iterator[int]:
-    """Return the earlier steps whose values a column takes."""
-    if column[0] == "p":
-        yield column[1]
-    elif column[0] in ("n", "m"):
-        for slot in column[-1]:
-            yield from steps_in(slot)
 
 
 def uses_of(steps: Sequence[StepCode]) -> list[int]:
