@@ -8,6 +8,7 @@ from pymonik.environment.value import Environment
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.events import (
     EnvironmentFailed,
+    EnvironmentMerged,
     ExecutorLost,
     ExecutorStarted,
     SliceEnded,
@@ -90,7 +91,7 @@ def test_the_executor_that_was_idle_for_longest_is_spare_but_not_a_new_one() -> 
 def test_environments_that_turn_out_to_be_one_share_executors() -> None:
     made = machine(None, slots=1)
     made.add(inside("a", ONE))
-    made.state.ready.merge(ONE, None)
+    made.tell(EnvironmentMerged(ONE, None))
     assert made.given() == ["0: a[0:1]"]
     end(made, 0)
     assert made.add(inside("b", ONE)) == ["0: b[0:1]"]

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from pymonik.errors import ExecutorDied
 from pymonik.runtime.host.environments import HostEnvironments
-from pymonik.runtime.host.events import EnvironmentFailed, Event, ExecutorLost, ExecutorStarted
+from pymonik.runtime.host.events import (
+    EnvironmentFailed,
+    EnvironmentMerged,
+    Event,
+    ExecutorLost,
+    ExecutorStarted,
+)
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.scheduler_state import SchedulerState
 
@@ -108,4 +114,4 @@ class Autoscaler:
         if isinstance(result, Exception):
             self._tell(EnvironmentFailed(environment, result))
         elif built != environment:
-            self._state.ready.merge(environment, built)
+            self._tell(EnvironmentMerged(environment, built))

@@ -147,6 +147,13 @@ class EnvironmentFailed(NamedTuple):
     error: Exception
 
 
+class EnvironmentMerged(NamedTuple):
+    """An environment has turned out to be the same here as another; None is that of the host."""
+
+    environment: Any
+    other: Any
+
+
 class CallbacksMade(NamedTuple):
     """Who was to be called back has been: what they have completed may free other units."""
 
@@ -170,6 +177,7 @@ Event = (
     | UnitCancelled
     | AllFailed
     | EnvironmentFailed
+    | EnvironmentMerged
     | CallbacksMade
     | RoundOver
 )

@@ -2,10 +2,9 @@
 
 An event in, the list of instructions out; no socket, no clock, no process, no lock: one event at a
 time, by the thread that leads (`leadership`). Beside events a worker takes back what has not begun
-(`unit_rules.withdraw`, `cancel`), and the autoscaler says which environments turned out the same
-(`ready.merge`), on the same thread; `take` gives what is to be done because of that. A unit is run
-in pieces, ranges of its elements: all of them at first; what an executor hands back, or leaves
-behind when it dies, is cut and queued again.
+(`unit_rules.withdraw`, `cancel`), on the same thread; `take` gives what is to be done because of
+that. A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands
+back, or leaves behind when it dies, is cut and queued again.
 
 Promised. The first is held by `tests/runtime/test_scheduler_laws.py` on random graphs and events,
 for gangs by `test_scheduler_gang.py`; the order by `test_order.py` and `test_ready.py`, the growth
@@ -71,6 +70,7 @@ RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.UnitCancelled: (unit_rules.unit_cancelled, _nothing),
     events.AllFailed: (unit_rules.all_failed, _nothing),
     events.EnvironmentFailed: (unit_rules.environment_failed, _nothing),
+    events.EnvironmentMerged: (unit_rules.environment_merged, _nothing),
     events.CallbacksMade: (unit_rules.callbacks_made, None),
     events.RoundOver: (unit_rules.round_over, None),
 }

@@ -8,6 +8,7 @@ from pymonik.runtime.host.events import (
     AllFailed,
     CallbacksMade,
     EnvironmentFailed,
+    EnvironmentMerged,
     RoundOver,
     UnitCancelled,
     UnitsAdded,
@@ -107,6 +108,11 @@ def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
         state.failures.note([failure])
         state.fail(state.units[number], failure)
     state.propagate()
+
+
+def environment_merged(state: SchedulerState, event: EnvironmentMerged) -> None:
+    """Let units that need an environment run where those of another do."""
+    state.ready.merge(event.environment, event.other)
 
 
 def withdraw(state: SchedulerState) -> tuple[list[Unit], list[UnitSlice], list[UnitState]]:
