@@ -5,13 +5,13 @@ A plan runs when it is submitted. Time limits are not kept: there is nobody to e
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from pymonik.backend.in_process import EngineArrivals, new_session, traits_of
 from pymonik.backend.protocol import ABANDONED
+from pymonik.backend.traits import TRAITS
 from pymonik.capture.definitions.as_captured import as_captured
 from pymonik.capture.definitions.versions import is_live
 from pymonik.capture.importer import at_home
@@ -52,11 +52,6 @@ from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.program import Program
-
-# What runs, and the folder and variables that it finds, are a matter of the whole process: clients
-# of several threads take turns. A task may use a client of its own, which another thread may be
-# about to flush: the turn comes before the locks of clients.
-TURN = fork_safe(threading.RLock())
 
 _NAME = "inline"
 # The number of the only executor.
@@ -108,7 +103,7 @@ class InlineBackend:
 
     def submit(self, plan: Plan) -> None:
         """Run the units, and those that they add; other threads wait for their turn."""
-        with TURN:
+        with TRAITS[_NAME].turn:
             self._submit(plan)
 
     def _submit(self, plan: Plan) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager, nullcontext
+
+from pymonik.system.forks import fork_safe
 from pymonik.system.structs import Struct
 
 
@@ -19,6 +23,10 @@ class Traits(Struct):
     has_executors: runs calls in processes of this machine, which may be started ahead.
     carries_out: runs calls at all; there is nothing to record of a backend that does not.
     greeting: what is logged when one opens; takes the number of calls that run at once.
+    turn: held by who submits, before any lock of a client: nothing, but where calls run in the
+    process of the client. There what runs, and the folder and variables that it finds, are a matter
+    of the whole process, so that clients of several threads take turns; and a task may use a client
+    of its own, which another thread may be about to flush.
     """
 
     name: str
@@ -31,6 +39,7 @@ class Traits(Struct):
     has_executors: bool = False
     carries_out: bool = True
     greeting: str = ""
+    turn: AbstractContextManager[object] = nullcontext()
 
 
 # A beat of calls of a millisecond.
@@ -42,7 +51,7 @@ TRAITS = {
     traits.name: traits
     for traits in (
         Traits("local", is_here=True, exchanges=True, has_executors=True, greeting=_LOCAL),
-        Traits("inline", is_here=True, shares_process=True),
+        Traits("inline", is_here=True, shares_process=True, turn=fork_safe(threading.RLock())),
         Traits("dry-run", isolates_delegating=True, grain=_GRAIN, carries_out=False),
         Traits("armonik", is_remote=True, isolates_delegating=True, grain=_GRAIN),
     )

@@ -3,7 +3,7 @@
 A thread that needs several of these locks takes them in this order, and leaves out what it does not
 need (`tests/client/test_locks.py` has threads do so):
 
-1. `inline.TURN`, of all clients of the process whose calls run in the thread that waits: held by
+1. `Traits.turn`, of all clients of the process whose calls run in the thread that waits: held by
    who sends there. A call may use a client, too, which another thread is about to flush.
 2. `ClientState.lock`: held by who sends, from taking what is pending to handing the plan over, and
    by who names, cancels, uploads, or adds a callback to a call that was not sent. A thread may take

@@ -22,7 +22,7 @@ from pymonik.errors import NoClientError
 from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
-from pymonik.system.deferred_signals import DeferredSignals, Loading
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.structs import Struct
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import call_back
@@ -96,7 +96,7 @@ class Submitter:
             if is_watched(self._on_progress) or self._engine.traits.shares_process:
                 # The callback of the progress may use the client: it is waited for without the
                 # lock.
-                with self._around() as around, self._turn(), self._state.lock:
+                with self._around() as around, self._engine.traits.turn, self._state.lock:
                     self._flush(around)
             else:
                 with self._state.lock:
@@ -123,17 +123,6 @@ class Submitter:
     def _around(self) -> AbstractContextManager[ExitStack | None]:
         """Return what holds those that look on until a flush is over: nothing where nobody does."""
         return ExitStack() if is_watched(self._on_progress) else _NOTHING
-
-    def _turn(self) -> AbstractContextManager[object]:
-        """Return what is held while calls run in this very thread: one client does at a time."""
-        if not self._engine.traits.shares_process:
-            return _NOTHING
-        if self._engine.backend is None:
-            with Loading():
-                import pymonik.backend.inline  # noqa: F401
-        from pymonik.backend.inline import TURN
-
-        return TURN
 
     def _flush(self, around: ExitStack | None) -> None:
         # From now on calls look again at what functions see: all before it is of one moment.

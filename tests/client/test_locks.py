@@ -5,18 +5,19 @@ from __future__ import annotations
 import random
 import re
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import pymonik.client.state
 from pymonik import Pymonik
-from pymonik.backend import inline
+from pymonik.backend.traits import TRAITS
 from tests.conformance.programs import square
 from tests.conformance.seams import PATIENCE, Other
 
 RANKS = (
-    "inline.TURN",
+    "Traits.turn",
     "ClientState.lock",
     "LazyBackend.opening",
     "AbortHandler.sending",
@@ -83,7 +84,8 @@ def test_threads_take_the_locks_in_their_order(
         return backend
 
     parts.engine._open_backend = opened  # by the first of the threads
-    monkeypatch.setattr(inline, "TURN", Ranked(inline.TURN, 0, wrong))
+    turn: Any = Ranked(TRAITS["inline"].turn, 0, wrong)
+    monkeypatch.setitem(TRAITS, "inline", replace(TRAITS["inline"], turn=turn))
 
     def use(dice: random.Random) -> None:
         handles: list[Any] = []

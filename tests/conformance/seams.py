@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pymonik import Pymonik
-from pymonik.backend import inline
+from pymonik.backend.traits import TRAITS
 
 # Bounds a hang; nothing is measured by it.
 PATIENCE = 60
@@ -89,7 +90,7 @@ class Seam:
         self._client = client
         self._asked = threading.Event()
         self._door = _Door(client.parts.state.lock, self._asked)
-        self._turn = _Door(inline.TURN, self._asked)  # where calls run in this thread
+        self._turn = _Door(TRAITS["inline"].turn, self._asked)  # where calls run in this thread
         self._take = client.parts.submitter.take
         self._action = action
         self._waits = waits
@@ -97,7 +98,7 @@ class Seam:
 
     def __enter__(self) -> Seam:
         self._client.parts.state.lock = self._door
-        inline.TURN = self._turn
+        TRAITS["inline"] = replace(TRAITS["inline"], turn=self._turn)
         self._client.parts.submitter.take = self._taken  # type: ignore[method-assign]
         return self
 
@@ -105,7 +106,7 @@ class Seam:
         if self.other is not None:
             self.other.join()
         self._client.parts.state.lock = self._door.lock
-        inline.TURN = self._turn.lock
+        TRAITS["inline"] = replace(TRAITS["inline"], turn=self._turn.lock)
         del self._client.parts.submitter.take
 
     def _taken(self) -> list[Any]:

@@ -6,12 +6,14 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pymonik import Pymonik, get_context, task
 from pymonik.backend import inline
+from pymonik.backend.traits import TRAITS
 from pymonik.errors import NoClientError, PymonikError
 
 from .conftest import Connect
@@ -236,8 +238,8 @@ def calls_back() -> Any:
 def test_a_call_may_use_a_client_that_another_thread_flushes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    turn = Watched(inline.TURN)
-    monkeypatch.setattr(inline, "TURN", turn)
+    turn: Any = Watched(TRAITS["inline"].turn)
+    monkeypatch.setitem(TRAITS, "inline", replace(TRAITS["inline"], turn=turn))
     with Pymonik(backend="inline") as used, Pymonik(backend="inline"):
         value = square.invoke(3, pymonik=used)
 
