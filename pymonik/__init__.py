@@ -61,7 +61,11 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         import importlib
 
-        value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+        from pymonik.system.deferred_signals import Loading
+
+        # Without collecting garbage amid it, of which there is none: a tenth of the time.
+        with Loading():
+            value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
         return value
     raise AttributeError(f"module 'pymonik' has no attribute {name!r}")
 

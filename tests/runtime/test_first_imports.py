@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from typing import Any
 
+import pytest
+
+import pymonik
 from pymonik import Pymonik, Task
 
 SCRIPT = """
@@ -68,6 +72,22 @@ def test_little_is_loaded_before_the_first_value(run_script: Any) -> None:
     assert len(ahead) <= MOST_AHEAD
 
 
-def test_garbage_is_collected_where_tasks_run() -> None:
+def test_garbage_is_collected_where_tasks_run_but_not_among_what_was_loaded_before() -> None:
     with Pymonik(backend="local", workers=1):
         assert Task(gc.isenabled).invoke().get()
+        assert Task(gc.get_freeze_count).invoke().get() > 1000
+
+
+def test_public_names_are_loaded_without_collecting_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load, seen = importlib.import_module, []
+
+    def note(name: str) -> Any:
+        seen.append(gc.isenabled())
+        return load(name)
+
+    monkeypatch.setattr(importlib, "import_module", note)
+    assert pymonik.__getattr__("Task") is Task
+    assert seen == [False]
+    assert gc.isenabled()
