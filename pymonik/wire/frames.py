@@ -8,12 +8,14 @@ content is sent once to each receiver: after that by its number.
 
 from __future__ import annotations
 
+# What `socket` wraps: without its enums, whose making is a fiftieth of what an executor does before
+# its first call.
+import _socket
 import array
 import io
 import itertools
 import os
 import pickle
-import socket
 import struct
 import threading
 import weakref
@@ -35,9 +37,8 @@ _TAG = 0x4B4D5950
 _FDS_A_MESSAGE = 16
 # A buffer that malloc has at hand: the kernel maps larger ones anew for each message, at 8 µs.
 _CHUNK = 1 << 16
-# Worked out once: `socket` has these as members of enums, at a microsecond for each comparison.
-_ROOM = socket.CMSG_SPACE(_FDS_A_MESSAGE * array.array("i").itemsize)
-_CUT_OFF = int(socket.MSG_CTRUNC)
+_ROOM = _socket.CMSG_SPACE(_FDS_A_MESSAGE * array.array("i").itemsize)
+_CUT_OFF = _socket.MSG_CTRUNC
 
 
 class _Contents(dict[int, Content]):
@@ -210,14 +211,14 @@ class Decoder:
                 _ARRIVING.files, _ARRIVING.contents = outer
 
 
-def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
+def receive(sock: _socket.socket) -> tuple[bytes, list[int]]:
     """Read what there is; no bytes at all mean that the other side has closed."""
     data, ancillary, flags, _ = sock.recvmsg(_CHUNK, _ROOM)
     if not ancillary and not flags & _CUT_OFF:
         return data, []  # the usual case
     fds = array.array("i")
     for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
     if flags & _CUT_OFF:  # the kernel has dropped some: their frame would never be whole
         for fd in fds:
@@ -232,7 +233,7 @@ def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
 class Outbox:
     """Bytes on their way out of a socket, which may take them only in pieces."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: _socket.socket) -> None:
         self._sock = sock
         # What the socket has not taken yet.
         self.waiting: deque[tuple[memoryview, list[MemoryFile]]] = deque()
@@ -265,7 +266,7 @@ class Outbox:
 
 
 def send_part(
-    sock: socket.socket, view: memoryview, files: list[MemoryFile]
+    sock: _socket.socket, view: memoryview, files: list[MemoryFile]
 ) -> tuple[int, list[MemoryFile]]:
     """Send what the socket takes; return the number of bytes, and the files still to go."""
     if not files:
@@ -274,4 +275,4 @@ def send_part(
     left = files[_FDS_A_MESSAGE:]
     # More to come: keep bytes back for them to travel with.
     part = view[:1] if left else view
-    return sock.sendmsg([part], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]), left
+    return sock.sendmsg([part], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)]), left

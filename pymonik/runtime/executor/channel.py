@@ -14,7 +14,7 @@ An entry is what `UnitRunner.run` takes; hosts make it (`host.messages.entry_of`
 
 from __future__ import annotations
 
-import socket
+import _socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from pymonik.wire.frames import Decoder, Encoder, receive, send_part
 class HostChannel:
     """The executor's end. Messages are taken by the main thread, and sent by any."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: _socket.socket) -> None:
         self._sock = sock
         self._decoder = Decoder(mappings.received)
         self._encoder = Encoder(remember=False)

@@ -7,6 +7,7 @@ as soon as the other end of its socket closes. What the two say to each other st
 
 from __future__ import annotations
 
+import _socket
 import atexit
 import contextlib
 import faulthandler
@@ -14,7 +15,6 @@ import gc
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 import time
@@ -235,7 +235,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     ).start()
     page = SharedJournal(page_fd)
     os.close(page_fd)
-    sock = socket.socket(fileno=sock_fd)
+    sock = _socket.socket(fileno=sock_fd)
     for fd in (sock_fd, lifeline, crash_fd):
         os.set_inheritable(fd, False)
     executor = Executor(HostChannel(sock), page)

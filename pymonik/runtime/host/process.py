@@ -6,10 +6,10 @@ writing never block: the host's loop calls when the socket is ready.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -67,7 +67,7 @@ class Process:
         built: Built | None = None,
     ) -> None:
         self.environment = environment
-        # The events of its socket that a selector waits for now.
+        # The events of its socket that a pool waits for now.
         self.listened = 0
         # Whether it has ever run anything: tasks may have left something for its end.
         self.used = False
@@ -78,9 +78,9 @@ class Process:
         self._decoder = Decoder()
         self._encoder = Encoder(remember=True)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            self.socket, end = socket.socketpair()
-            ours.enter_context(self.socket)
-            theirs.enter_context(end)
+            self.socket, end = _socket.socketpair()
+            ours.callback(self.socket.close)
+            theirs.callback(end.close)
             # The program may have set a default timeout: then its descriptor does not block.
             end.setblocking(True)
             lifeline, self._lifeline = os.pipe()
@@ -208,7 +208,7 @@ class Process:
         """Let it end in order: it has nothing to run, and nothing more will come."""
         self.kill_reason = self.kill_reason or "retired"
         with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)
+            self.socket.shutdown(_socket.SHUT_WR)
 
     def end(self) -> str:
         """Wait for its end and let go of it; say how it ended."""

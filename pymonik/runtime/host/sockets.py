@@ -6,14 +6,14 @@ thread at a time waits here; any thread may end its wait.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
-import selectors
-import socket
+import select
 from collections.abc import Sized
 
 from pymonik.runtime.host.process import Process
 
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_READ, _WRITE = select.POLLIN, select.POLLOUT
 
 
 class ExecutorSockets:
@@ -22,29 +22,35 @@ class ExecutorSockets:
     def __init__(self) -> None:
         # Whether `wait` waits, or is about to: then `wake` is needed to end that.
         self.is_asleep = False
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
+        # As few as there are, `poll` finds who is ready as fast as `epoll`, and `selectors` would
+        # add to it what a small call takes.
+        self._poller = select.poll()
+        self._wake_reader, self._wake_writer = _socket.socketpair()
         # Who wakes holds locks, and may be the one who is to be woken. When the pair is full of
         # words that nobody has read, one more is not needed.
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, _READ)
+        self._poller.register(self._wake_reader, _READ)
+        # By the descriptors of their sockets; None is who wakes.
+        self._processes: dict[int, Process | None] = {self._wake_reader.fileno(): None}
 
     def add(self, process: Process) -> None:
         """Listen to an executor."""
         process.listened = _READ
-        self._selector.register(process.socket, _READ, process)
+        self._processes[process.socket.fileno()] = process
+        self._poller.register(process.socket, _READ)
 
     def remove(self, process: Process) -> None:
         """Listen to an executor no more."""
-        self._selector.unregister(process.socket)
+        self._poller.unregister(process.socket)
+        del self._processes[process.socket.fileno()]
 
     def update(self, process: Process) -> None:
         """Wait for room in the socket of an executor, too, while messages wait for that."""
-        events = _READ | (_WRITE if process.outbox.waiting else 0)
+        events = _READ | _WRITE if process.outbox.waiting else _READ
         if process.listened != events:
             process.listened = events
-            self._selector.modify(process.socket, events, process)
+            self._poller.modify(process.socket, events)
 
     def wait(self, timeout: float | None, tasks: Sized) -> list[Process]:
         """Wait until executors have said something; return them.
@@ -53,11 +59,11 @@ class ExecutorSockets:
         """
         # In this order: whoever adds a task looks whether this sleeps, and wakes it.
         self.is_asleep = True
-        arrived = self._selector.select(0 if tasks else timeout)
+        milliseconds = 0 if tasks else None if timeout is None else 1000 * timeout
+        arrived = self._poller.poll(milliseconds)
         self.is_asleep = False
-        ready = [key.data for key, _ in arrived]
-        if None in ready:
-            ready.remove(None)
+        ready = [process for fd, _ in arrived if (process := self._processes[fd]) is not None]
+        if len(ready) < len(arrived):
             with contextlib.suppress(BlockingIOError):
                 # All that is there, as a rule; what is left wakes once more, which does no harm.
                 self._wake_reader.recv(4096)
@@ -70,6 +76,5 @@ class ExecutorSockets:
 
     def close(self) -> None:
         """Close what waits; the sockets themselves are of the executors."""
-        self._selector.close()
         self._wake_reader.close()
         self._wake_writer.close()
