@@ -75,6 +75,7 @@ class AsyncWaiter:
         end = None if timeout is None else loop.time() + timeout
         ended: asyncio.Queue[ResultHandle[Any]] = asyncio.Queue()
 
+        # Called by the thread of callbacks, or by this one where the call has ended meanwhile.
         def tell(handle: ResultHandle[Any]) -> None:
             _call_in(loop, ended.put_nowait, handle)
 

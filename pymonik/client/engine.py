@@ -136,6 +136,7 @@ class LazyBackend:
 
         if self.traits.shares_process:
             return function(*args)
+        # In the loop's own pool: a thread that is not waited for any more goes on all the same.
         return await asyncio.to_thread(function, *args)
 
     def check_unopened(self) -> None:

@@ -49,6 +49,7 @@ class Handled:
 
     def __init__(self, engine: LazyBackend) -> None:
         self._engine = engine
+        # Of failures that were seen. Grows only, each time in one step of Python: no lock.
         self._marks: set[str] = set()
         # Of any thread that waits. No other lock is taken while it is held, but a finalizer of the
         # user may run then, and ask for a value.

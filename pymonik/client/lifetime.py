@@ -70,6 +70,7 @@ class Lifetime:
         scope = self._scope()
         if scope is not None:  # else what is sent was recorded by a client that was collected
             open_here(scope)
+        # Before the end of the program is registered: `_end_open_clients` looks here.
         _OPEN[self] = None
         ENDINGS.start()
         # Last registered runs first: before channels and emulators end.

@@ -25,6 +25,7 @@ class Names:
     def __init__(self, given: dict[str, Any], opened: Callable[[], Backend]) -> None:
         self._given = given
         self._opened = opened
+        # Those that went with a plan, or came from another program.
         self._sent: set[str] = set()
 
     def lookup(self, owner: Any, name: str) -> Any:

@@ -116,6 +116,7 @@ class Notifier:
             raise
 
     def _begin(self, watch: _Watch, handle: ResultHandle[Any]) -> None:
+        # Before the first look, and behind nothing that may raise: `close` waits for what is here.
         self.watches[watch] = handle._node, handle._index
         if watch.is_over():
             watch.end()
@@ -123,12 +124,15 @@ class Notifier:
         backend = self._engine.opened()
         backend.traits.arrivals.watch(watch.add, watch.end)
         backend.want([location_of(handle)])
+        # In this order: a watch that the backend has added before is looked at here; one that it
+        # adds from now on it looks at itself (`_Watch.add`). None is left out between the two.
         watch.is_wanted = True
         self._unplanned.append(watch)
         self._tell_lost()
 
     def add_planned(self, watch: _Watch) -> bool:
         """Keep a watch that its backend has added late; return whether its value may still come."""
+        # Before the count is read: the end of a plan lowers it, and looks through the list then.
         self._unplanned.append(watch)
         if self._state.plans_under_way:  # its end looks
             return True
@@ -182,6 +186,7 @@ class _Watch:
     def add(self) -> bool:
         """Let the outputs end this watch; return whether they will. Called by the backend."""
         outputs, place = self._location.locate(self._place)
+        # First, and asked only then whether anybody has looked: see `Notifier._begin`.
         if not outputs.watch(self._location.output, place, self.end):
             return False
         return not self.is_wanted or self._notifier.add_planned(self)

@@ -103,9 +103,9 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
             began=before,
         )
 
+    args = look, on_progress, over
     # A thread of its own: the one that waits sleeps on a condition, and calls nothing of the
     # user's, not even at the end. What that raises must not replace a value, or another error.
-    args = look, on_progress, over
     watcher = threading.Thread(target=_watch, args=args, name="pymonik-progress", daemon=True)
     watcher.start()
     try:

@@ -75,6 +75,7 @@ class Latch:
     """
 
     def __init__(self) -> None:
+        # Taken here, and given back by whichever thread opens it: a lock has no owner.
         lock = threading.Lock()
         lock.acquire()
         self.wait: Callable[[], object] = lock.acquire

@@ -34,6 +34,8 @@ class DaemonPool:
         # Guards the start of threads; for the same reason its thread may take it again.
         self._lock = threading.RLock()
         self._count = 0
+        # Neither this nor a thread holds the pool, but its queues only: else it would never be
+        # collected.
         weakref.finalize(self, _dismiss, self._calls, threads)
 
     def submit(self, function: Callable[..., object], *args: Any) -> None:
@@ -52,6 +54,7 @@ class DaemonPool:
 
     def _start(self) -> None:
         args = self._calls, self._idle
+        # A daemon: who waits for what it does is decided by who submits it.
         thread = threading.Thread(target=_run, args=args, name=self._name, daemon=True)
         self._count += 1  # first: a finalizer may come here amid the start
         try:

@@ -51,8 +51,9 @@ def deeply(function: Callable[[], T]) -> T:
             ends.append((False, error))
 
     global _limit, _deep
-    # A thread has the stack with which it was started: this one cannot get a larger one.
     context = contextvars.copy_context()
+    # A thread has the stack with which it was started: this one cannot get a larger one. A daemon:
+    # after Ctrl-C nobody waits for it.
     thread = threading.Thread(target=context.run, args=(run,), name="pymonik-deep", daemon=True)
     with _lock:
         size = threading.stack_size(_STACK)

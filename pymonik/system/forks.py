@@ -28,7 +28,7 @@ def fork_safe(lock: Lock) -> Lock:
     return lock
 
 
-class fork_safe_property(cached_property[Value]):  # noqa: N801
+class fork_safe_property(cached_property[Value]):  # noqa: N801  # as the one of Python is named
     """A cached property whose lock, which Python had before 3.12, will be free in such a child."""
 
     def __init__(self, function: Callable[[Any], Value]) -> None:
@@ -58,4 +58,6 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    # Such functions are called as they were registered. Who registers others that take locks of
+    # ours has imported this before: they find them free.
     os.register_at_fork(after_in_child=_after_fork)

@@ -26,11 +26,14 @@ class MemoryFile:
     """A buffer in a file that has no name: shared by descriptor, mapped copy-on-write."""
 
     __slots__ = ("__weakref__", "_seen", "fd", "size")
+    # How many files and mappings are open. Counted without a lock, also by finalizers: there is no
+    # call within `+= 1`, where Python would let another thread, or a finalizer, go on.
     _open: ClassVar[int] = 0
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
         self.size = size
+        # What `equals` has mapped.
         self._seen: mmap.mmap | bytearray | None = None
         MemoryFile._open += 1
 

@@ -27,6 +27,7 @@ class SafeLogger(LoggerAdapter):
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         """Log a message."""
         if self.logger.isEnabledFor(level):
+            # Behind `safely`, and this: the line is of who logs.
             kwargs.setdefault("stacklevel", 3)
             safely(f"what {self.logger.name!r} logs", super().log, level, msg, *args, **kwargs)
 

@@ -132,6 +132,7 @@ class Content:
 
 def digest_of(parts: Iterable[memoryview]) -> bytes:
     """Return the digest of parts: BLAKE2b of their lengths and bytes, the only one in use."""
+    # Bytes: the `DIGEST_SIZE` of `wire.envelope`, which stands above this room.
     hasher = blake2b(digest_size=20)
     for view in parts:
         hasher.update(view.nbytes.to_bytes(8, "little"))

@@ -122,6 +122,8 @@ class SharedCells:
 
     def stop(self, why: int) -> None:
         """Let no more calls begin."""
+        # Two processes may write at once, and one of the reasons is lost: either stops all, and
+        # what stands in the cells stays.
         self._numbers[_STOP] = max(why, self._numbers[_STOP])
 
     def come(self) -> None:
@@ -184,6 +186,7 @@ class SharedCells:
             word = 0
         elif kind == _PICKLE or (kind == _INT and not _LEAST <= record <= _MOST):
             kind, word = self._pickled(record)
+        # In any order, and seen in any order: the second word is none without the first.
         self._words[at] = word
         self._words[at + 1] = word ^ (self._checks[kind] + place)
         return kind != _HELD
@@ -219,6 +222,7 @@ class SharedCells:
         at = self._member * _PICKLES + begin
         _HEAD.pack_into(self._pickles, at, crc32(data))
         self._pickles[at + _HEAD.size : at + _HEAD.size + len(data)] = data
+        # Behind the pickle, and before the cell that names it: what counts as used has both.
         self._numbers[number] = end
         return _PICKLE, at << _OFFSET_SHIFT | len(data)
 

@@ -78,6 +78,7 @@ class ClusterBackend:
             census=TaskCensus(session),
             transfer=sender,
         )
+        # Set by who cancels, before it closes: `close` then says nothing more to the cluster.
         self._is_cancelled = False
         # Whether nothing answers any more.
         self._is_gone = False
@@ -126,6 +127,7 @@ class ClusterBackend:
                 self._session.cancel()
                 self._is_cancelled = True
             elif ids:  # others work in this session, too
+                # Seconds: who leaves early has waited enough, and tasks that go on do no harm.
                 owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
                 self._session.cancel_tasks([owner for owner in owners if owner])
         except ClusterUnreachable:

@@ -159,7 +159,7 @@ def _port(endpoint: str, url: Any) -> int:
     _, colon, text = url.netloc.rpartition("@")[2].rpartition("]")[2].rpartition(":")
     if not colon:
         return 443 if url.scheme == "https" else 80
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):  # 16 bits
         raise BackendError(
             f"endpoint {redacted(endpoint)!r}: {text!r} is no port: write host:port, with a number "
             "from 1 to 65535"

@@ -78,6 +78,7 @@ class Downloader:
                     raise
             if not broken and time.monotonic() >= ask_row:
                 self._demand_row(id)
+                # Then once a second, beside the reads: a row that is gone stays so.
                 ask_row = time.monotonic() + 1.0
 
     def _demand_row(self, id: str) -> None:

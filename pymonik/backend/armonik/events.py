@@ -70,8 +70,10 @@ class EventWatcher:
         self._polling = Polling(time.monotonic())
         self._stream: Any = None
         self._is_replacing = False
+        # Whether it was told that the stream is of no use. Without the lock: two threads that find
+        # it at once tell it twice, at worst.
         self._is_reported = False
-        # Ids that were not listed, and since when.
+        # Ids that were not listed, and since when. Of the thread that looks.
         self._missing: dict[str, float] = {}
         # Whoever was ill may have forgotten its subscriptions.
         self._rpc.breaker.recovered = self._replace
@@ -101,6 +103,7 @@ class EventWatcher:
 
     def close(self) -> None:
         """Stop listening."""
+        # First: a stream that is being opened now is cancelled by the thread that opens it.
         self._closing.set()
         self._wake.set()
         self._rpc.breaker.recovered = lambda: None
@@ -121,6 +124,7 @@ class EventWatcher:
             self._wake.set()
 
     def _read(self) -> None:
+        # Seconds, doubled while streams end before they have said anything: each is a request.
         pause = 0.1
         while not self._closing.is_set():
             has_spoken = False
@@ -205,6 +209,7 @@ class EventWatcher:
             if now < due:
                 # Short even where nothing is due: whether anybody still waits is asked, not told.
                 self._wake.wait(min(due - now, _TICK))
+                # Before the next look at what is due: whoever wakes this has noted why before.
                 self._wake.clear()
                 continue
             self._look()

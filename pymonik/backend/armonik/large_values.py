@@ -18,8 +18,9 @@ from pymonik.values.outputs import Outputs
 
 STORED, FETCHING, HERE = "stored", "fetching", "here"
 # How far ahead of the reader values are fetched: in units, so many that no thread of `fetch` runs
-# dry behind a slow one; in bytes, what a program has room for beside what it reads.
+# dry behind a slow one.
 AHEAD_UNITS = 256
+# The same in bytes: what a program has room for beside what it reads.
 AHEAD_BYTES = 64 << 20
 
 

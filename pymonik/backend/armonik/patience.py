@@ -24,6 +24,7 @@ def deadline_of(size: int = 0, patience: float | None = None) -> float:
     """Return the seconds after which a request of so many bytes is given up."""
     patience = settings().patience if patience is None else patience
     # Half, so that a request that was lost without a word is tried once more within the patience.
+    # But ten seconds at least: one that is merely slow would be asked again before it has answered.
     return max(10.0, patience / 2) + size / _SLOWEST
 
 

@@ -57,12 +57,16 @@ class RpcClient:
         self.probe: Callable[[float], object] = lambda patience: None
         # How to come back to what was sent, for errors after which nothing is asked any more.
         self.way_back = ""
+        # The last fault of the server, and whether it was logged that it does not answer. Written
+        # by any thread, without a lock: at worst a line is logged twice, or once too seldom.
         self._fault: ClusterError | None = None
         self._is_silent = False
         # Requests of submissions that are under way, for who leaves without them.
         self._sent: set[Any] = set()
+        # Set before those are cancelled, and looked at by each once it is among them.
         self._is_stopped = False
-        # Requests under way: their names, and when they are to be logged.
+        # Requests under way: their names, and when they are to be logged. Each entry is of the
+        # thread that asks; who looks through them takes a copy.
         self._under_way: dict[int, tuple[str, float]] = {}
         self._numbers = itertools.count()
 

@@ -182,6 +182,7 @@ class Session:
         Those of a client that is collected let go in any order; it ends its session all the same.
         """
         self._users.discard(user)
+        # Both may find it empty, in two threads: to disconnect twice does no harm.
         if not self._users:
             self.disconnect()
 
@@ -277,6 +278,7 @@ class Session:
         """Count tasks that run now, without patience: somebody looks at a progress bar."""
         request = messages.count_tasks(self.id)
         end = time.monotonic()  # no wait for a turn
+        # Seconds: behind them a bar shows the count of before, and asks again.
         answer = self.rpc.once(self.tasks.CountTasksByStatus, request, 2.0, end)
         running = {TaskStatus.TASK_STATUS_PROCESSING, TaskStatus.TASK_STATUS_PROCESSED}
         return sum(item.count for item in answer.status if item.status in running)

@@ -61,6 +61,7 @@ class StallGuard:
         self._begin(stream)
         try:
             for answer in call:
+                # Without the lock: the thread that watches reads the old time or the new one.
                 stream.due = time.monotonic() + seconds
                 yield answer
         except grpc.RpcError:
@@ -81,6 +82,7 @@ class StallGuard:
             self._streams.add(stream)
 
     def _watch(self) -> None:
+        # None at first: the lock makes it wait until the stream it was started for is there.
         pause = 0.0
         while True:
             self._closing.wait(pause)

@@ -179,6 +179,7 @@ class ClusterStore:
             arrived = sum(item.count for item in answer.status)
             if arrived >= count:
                 return True
+            # Three times in a row: one look may come before the first rows do.
             nothing = nothing + 1 if not arrived else 0
             if nothing >= 3 and time.monotonic() >= earliest:
                 return False

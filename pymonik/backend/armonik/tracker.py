@@ -59,13 +59,17 @@ class SubmissionTracker:
         self.failures = Failures()
         # Those that came here only as what they did to calls below them, by their marks.
         self._passed_on: dict[str, Failure] = {}
+        # What has broken the session: all waits end with it. Never unset.
         self.problem: BaseException | None = None
         # Whether everything was cancelled: nothing is sent from now on.
         self.is_cancelled = False
+        # Units that were sent and have not ended, by the ids of their results.
         self.open: dict[str, Unit] = {}
+        # Outputs of which nothing is stored, and when that was noted, by `_ticks`.
         self.gone: WeakKeyDictionary[Outputs, int] = WeakKeyDictionary()
         # What was sent, and what was lost, in one order.
         self._ticks = itertools.count(1)
+        # Units: `ended` and `sent` are read without the lock, as a progress bar may.
         self.sent = 0
         self.ended = 0
         self.fetched = 0

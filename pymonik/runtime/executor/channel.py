@@ -37,7 +37,8 @@ class HostChannel:
         # The thread that sends, and what came in between by itself.
         self._sender = 0
         self._late: deque[Any] = deque()
-        # One question at a time: answers have no number.
+        # One question at a time: answers have no number. Taken before `_sending`; `messages` takes
+        # neither, since the thread that is in it runs the call that asks.
         self._asking = threading.Lock()
         self._inbox: deque[Any] = deque()
 

@@ -85,6 +85,7 @@ class Executor:
         self._channel.close()
         self._page.leave()
         if signal.getsignal(signal.SIGINT) is _nothing:
+            # Nobody ends a fork for the program: Ctrl-C does, as with any process.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if self._runner is not None:
             self._fall_back()
@@ -192,6 +193,7 @@ def _take_paths(path: list[str] | None, folder: str | None, surroundings: Any) -
 def _end_with(lifeline: int) -> None:
     """End this process and all it started as soon as the host is gone."""
     poller = select.poll()
+    # Nobody writes to it: what is told of it is that its other end is closed.
     poller.register(lifeline, select.POLLHUP | select.POLLIN)
     while not poller.poll():
         pass
@@ -218,7 +220,7 @@ def _load() -> None:
     import pymonik.runtime.executor.logs
     import pymonik.runtime.executor.pools
     import pymonik.runtime.executor.surroundings
-    import pymonik.runtime.executor.unit_runner  # noqa: F401
+    import pymonik.runtime.executor.unit_runner  # noqa: F401  # only loaded
 
 
 def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:

@@ -62,6 +62,8 @@ class ReusableMapping(MemoryFile):
         mapping, self._kept = self._kept, None
         if mapping is None or sys.getrefcount(mapping) != _ALONE:
             return
+        # Behind the count of references: from then on only this frame holds it, and nobody writes
+        # any more while its pages are looked at.
         if self._faults != page_faults():
             if not is_untouched(mapping, self.size):
                 return
@@ -75,7 +77,9 @@ def _alone() -> int:
     return sys.getrefcount(lonely)
 
 
+# What `getrefcount` gives for an object that one variable holds: not the same in all versions.
 _ALONE = _alone()
+# Files that were mapped since the last `sweep`.
 _USED: list[ReusableMapping] = []
 
 

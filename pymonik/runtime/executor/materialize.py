@@ -71,6 +71,7 @@ def _share(mat: Materialize, content: Any, target: str) -> None:
     digest = hashlib.blake2b(os.fsencode(real), digest_size=16).hexdigest()
     path = cache_folder() / "locks" / f"{digest}.use"
     while True:
+        # Before the look: what is right from now on stays so until the lock is released.
         use = Lock(path, shared=True)
         if _was_right(mat, target) or is_in_place(mat, Path(target)):
             _remember(mat, target)
@@ -81,6 +82,8 @@ def _share(mat: Materialize, content: Any, target: str) -> None:
         if target in _USED:  # this call has it, and has changed it
             place(mat, content, Path("/"))
             continue
+        # Not kept until the lock is shared again: another call may put its own there in between, so
+        # it is looked at anew.
         with _alone(path, target):
             place(mat, content, Path("/"))
 
@@ -105,6 +108,7 @@ def _release(use: Lock, target: str) -> None:
     _USED.remove(target)
     use.release()
     with contextlib.suppress(BusyError, OSError):
+        # By the last one that has used it: for the others it is busy.
         Lock(use.path, wait=False).remove()
 
 

@@ -61,6 +61,7 @@ class ProcessWide:
 
 def _without_wakeup() -> int:
     """Return the descriptor that signals are written to; -1 for none."""
+    # Python tells which it was only where another one is set: put back at once.
     descriptor = signal.set_wakeup_fd(-1)
     if descriptor != -1:
         signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)

@@ -36,6 +36,7 @@ class Remains:
     def __bool__(self) -> bool:
         if self._is_registered:
             return True
+        # The table that it keeps itself: asked for its length after each unit, not walked.
         if len(weakref.finalize._registry) > self._finalizers:  # type: ignore[attr-defined]
             functions = [info.func for info in list(_finalizers().values())]
             if any(_is_users(getattr(function, "__module__", None)) for function in functions):

@@ -18,9 +18,10 @@ from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.wire.program import StepCode, element_of, site_of, steps_in
 
-# Steps, and the part of `unit_seconds`, after which the others are estimated from them; elements of
-# a unit are sampled alike.
+# Steps after which the others are estimated from them; elements of a unit are sampled alike. Fewer
+# are believed once they have taken all of `unit_seconds`.
 SAMPLE = 4
+# The part of `unit_seconds` that they must have taken: a shorter time says little of the rest.
 SAMPLE_PART = 0.25
 # A run of steps that is expected to end within so many times `unit_seconds` hands none of them
 # back: others would have to fetch their inputs, and put the outcome together.

@@ -221,6 +221,7 @@ def process_folder(name: str) -> str:
         import tempfile
 
         if not _FOLDERS:
+            # With the number: a fork inherits what is registered, and must leave the folders to it.
             atexit.register(_sweep_own, os.getpid())
         _FOLDERS[name] = tempfile.mkdtemp(prefix=own_prefix(name))
     return _FOLDERS[name]

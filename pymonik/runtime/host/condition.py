@@ -40,6 +40,8 @@ class Changed(SafeCondition):
             result = self._lead(predicate, end)
             if result:
                 return result
+            # Before the look with which the wait below begins: `announce` reads the list without
+            # the lock, so news for which it finds nobody in there is seen by that look.
             self._awaited.append(predicate)
             left = None if end is None else max(0.0, end - time.monotonic())
             return super().wait_for(predicate, left)
@@ -78,6 +80,7 @@ class Changed(SafeCondition):
 
     def announce(self) -> None:
         """Wake everybody if something that is waited for has come."""
+        # Read without the lock, which most turns need not take: see `wait_for`.
         if self._awaited:
             with self:
                 if any([predicate() for predicate in self._awaited]):

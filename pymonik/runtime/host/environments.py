@@ -44,6 +44,7 @@ class HostEnvironments:
         self._folders = folders
         self._given = environments
         self._environments = environments
+        # None while it is being built. Of the host's thread alone: builders tell it by `tell`.
         self._known: dict[Environment, Built | None] = {}
 
     def is_ready(self, environment: Environment | None) -> bool:

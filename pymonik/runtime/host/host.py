@@ -99,10 +99,12 @@ class Host:
         # finalizer of the user's, or a handler, that comes here amid it.
         self._lock = fork_safe(threading.RLock())
         # Of who does what is left once the engine has ended: any thread, which a callback may bring
-        # here again.
+        # here again. Taken without `_lock`: callbacks are called under it.
         self._draining = threading.RLock()
         # What was submitted and not taken yet.
         self._coming: list[ComingUnits] = []
+        # That `close` was called, and why nothing runs here any more: both are only ever set, under
+        # `_lock`, and read without.
         self._closing = False
         self._over: Failure | None = None
         # Whether all units have ended because the thread has: what was not even taken is lost.
@@ -225,6 +227,7 @@ class Host:
             self._loop.tasks.append(action)
             over = self._over
             if over is None and self._thread is None:
+                # A daemon: Python waits for all others before it calls `_close_all`, which ends it.
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 start_thread(self, thread)
                 return
@@ -252,6 +255,8 @@ class Host:
             logger.exception("the engine failed")
             over = Failure("died", f"the engine failed: {error!r}", "?")
         finally:
+            # In this order: whoever asks for something from now on drains it itself; and a value is
+            # expected until what was asked for before has had its end.
             with self._lock:
                 self._over = over
             self._drain(over)

@@ -140,6 +140,7 @@ class HostLoop:
         self._pool.tell_idle(not is_waiting and sum(map(bool, executors)) < self._size)
         if not self._is_news and state.done == self._reported:
             return False
+        # Behind `_settle`: what wakes now finds its value, and the callbacks of that made.
         self._is_news, self._reported = False, state.done
         self._announce()
         return True

@@ -230,6 +230,7 @@ class ExecutorPool:
             if until <= now and number in self._processes:
                 logger.warning("an executor does not end: it is killed")
                 self._processes[number].kill("it did not end")
+        # Not 0, which would spin: what is late was killed, and its socket ends the wait.
         return max(0.0, min(self._leaving.values()) - now) or _LEAVING
 
     def enforce(self) -> None:

@@ -43,8 +43,9 @@ _BOOT = (
 # The package is found where this host found it: before all others, but for those of a venv.
 _HERE, _BEHIND = "sys.path[0] = {root!r}", "sys.path[0:1] = []; sys.path.append({root!r})"
 # Seconds that an executor may take to end by itself: it has closed its socket, which is the last
-# thing it does but for handlers of `atexit`. Seconds between looks: as `subprocess` has them.
+# thing it does but for handlers of `atexit`.
 _ENDING = 0.5
+# Seconds between looks whether it has ended: as `subprocess` has them, which has no other way.
 _SHORTEST_LOOK, _LONGEST_LOOK = 5e-4, 0.05
 # Read by OpenMP, OpenBLAS, MKL and numexpr when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -83,6 +84,8 @@ class Process:
             theirs.callback(end.close)
             # The program may have set a default timeout: then its descriptor does not block.
             end.setblocking(True)
+            # Nothing is ever written to it. Ours is held by this process alone: however that ends,
+            # the kernel closes it, and the executor ends, too (`main._end_with`).
             lifeline, self._lifeline = os.pipe()
             ours.callback(os.close, self._lifeline)
             theirs.callback(os.close, lifeline)
@@ -222,9 +225,11 @@ class Process:
         code = self._popen.wait()
         self._is_reaped = True
         self.stack = python_stack(self._crash, _ROOT) if code < 0 else ""
+        # Behind the look at the crash file, which is one of them.
         with contextlib.suppress(OSError):
             self._ours.close()
         _ALIVE.discard(self)
+        # Only now that it was reaped: nothing makes a folder any more.
         sweep(self._token)
         if code < 0:
             is_named = -code in {number.value for number in signal.Signals}
@@ -261,7 +266,7 @@ def options_of(surroundings: Surroundings | None) -> list[str]:
     """Return the options of executors: -O, -W and -X hold for calls as they do for the program."""
     if surroundings is None:
         return []
-    given: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    given: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as `multiprocessing` does
     return given
 
 
@@ -271,4 +276,5 @@ def _leave_all_to_parent() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    # A fork that held a lifeline open would keep executors alive behind a host that has died.
     os.register_at_fork(after_in_child=_leave_all_to_parent)

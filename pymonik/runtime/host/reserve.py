@@ -62,6 +62,7 @@ class Reserve:
                 return False
             if self._thread is None:
                 # A daemon: at the end of the program `close` ends what is left, and waits for it.
+                # Started under the lock, which it takes first: it finds what is kept below.
                 thread = threading.Thread(target=self._run, name="pymonik-reserve", daemon=True)
                 try:
                     thread.start()
@@ -147,4 +148,5 @@ RESERVE = Reserve()
 atexit.register(RESERVE.close)
 
 if hasattr(os, "register_at_fork"):
+    # The executors, and the thread that ends them, are those of the parent.
     os.register_at_fork(after_in_child=RESERVE.forget)
