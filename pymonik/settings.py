@@ -16,6 +16,7 @@ from typing import Any
 from pymonik.errors import OptionsError
 from pymonik.system.structs import Struct
 
+# Bytes.
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 # Where the package lies: executors import it from there, and its modules are nobody's local ones.
 PACKAGE = os.path.dirname(os.path.abspath(__file__))

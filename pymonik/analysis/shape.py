@@ -120,6 +120,7 @@ def argument_names(node: Call) -> list[str]:
     return _argument_names(node.spec, len(node.args))
 
 
+# Specs that one look at a plan asks about: a program has few, and each call asks.
 @lru_cache(maxsize=64)
 def _argument_names(spec: CallSpec, count: int) -> list[str]:
     from pymonik.capture.text.fingerprint import parameters_of

@@ -51,6 +51,7 @@ TRAITS = {
     traits.name: traits
     for traits in (
         Traits("local", is_here=True, exchanges=True, has_executors=True, greeting=_LOCAL),
+        # Taken again by what runs within: a task may use a client, and a finalizer, too.
         Traits("inline", is_here=True, shares_process=True, turn=fork_safe(threading.RLock())),
         Traits("dry-run", isolates_delegating=True, grain=_GRAIN, carries_out=False),
         Traits("armonik", is_remote=True, isolates_delegating=True, grain=_GRAIN),

@@ -151,4 +151,5 @@ def _source_digest(source: ModuleSource) -> str:
 
 
 def _digest(text: str) -> str:
+    # 128 bits: no two calls of a user ever have one key by accident.
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -218,4 +218,5 @@ def outline(cls: type) -> bytes:
         code = function.__code__.co_code if isinstance(function, types.FunctionType) else b""
         if not name.startswith("__") or code:
             parts += [name, code]
+    # 96 bits: compared are classes of one name alone.
     return blake2b(repr(parts).encode(), digest_size=12).digest()

@@ -210,4 +210,5 @@ def plain(value: Any) -> str:
 def hashed(data: Any) -> str:
     """Return length and digest of bytes."""
     view = memoryview(data)
+    # 128 bits: any two constants of a program may be compared by it.
     return f"{view.nbytes} {blake2b(view, digest_size=16).hexdigest()}"

@@ -117,7 +117,7 @@ def _sample(view: memoryview) -> Any:
 def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
     """Return whether a tuple is kept as it is: short, and made of nothing but small immediates."""
     # Asked of every argument: 64 and not a name. What is longer is cheaper as bytes, which later
-    # stages need not look into.
+    # stages need not look into; so is what is deeper than records of records are.
     return len(values) <= 64 and all(
         type(value) in SMALL
         or (type(value) in IMMEDIATE and len(value) <= 64)

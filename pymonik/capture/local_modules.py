@@ -128,6 +128,7 @@ def _installed() -> tuple[str, ...]:
     return (*(paths[name] + os.sep for name in names), _OWN)
 
 
+# Modules of a large program: each call asks about some, and to find a spec takes a look at folders.
 @lru_cache(maxsize=4096)
 def _is_beside_nothing(name: str, file: str) -> bool:
     """Return whether a module was loaded from a file that no import finds, as plug-ins are."""
@@ -152,6 +153,7 @@ def _here() -> tuple[str, ...]:
     return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
 
 
+# As many files as modules above.
 @lru_cache(maxsize=4096)
 def _is_local_file(path: str) -> bool:
     path = os.path.abspath(path)

@@ -117,6 +117,7 @@ def _is_small(value: Any) -> bool:
     return pickle_of(value) is not None
 
 
+# By their texts, which it holds: as many as local modules that a program has, each parsed once.
 @lru_cache(maxsize=512)
 def _names(text: str) -> _Bindings:
     return _of_body(ast.parse(text), {})

@@ -77,6 +77,7 @@ def _text_of(spec: ModuleSpec) -> str:
         return file.read()
 
 
+# By their texts, as in `set_here`.
 @lru_cache(maxsize=512)
 def _imports(text: str, package: str) -> tuple[str, ...]:
     modules: list[str] = []

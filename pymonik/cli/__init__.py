@@ -40,4 +40,5 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            # Open to the end of the process, as standard streams are.
             setattr(sys, name, open(nowhere, mode, encoding="utf-8"))  # noqa: SIM115

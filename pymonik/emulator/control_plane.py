@@ -114,6 +114,7 @@ def listen(
 ) -> tuple[Any, int]:
     """Make a server, not started yet, and return it with its port."""
     server = grpc.server(
+        # Threads of the server: they call services, and wait in streams until these end.
         ThreadPoolExecutor(THREADS, thread_name_prefix="control plane"),
         options=(
             ("grpc.max_receive_message_length", -1),

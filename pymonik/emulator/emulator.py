@@ -66,8 +66,11 @@ class Emulator:
     task_overhead: float = 0.0
     delete_payload: bool = True
     max_priority: int | None = None
+    # `Submitter__MaxErrorAllowed` of the reference deployments; its own default is 5.
     max_errors: int = 50
+    # What an engine says, and does: "Wait 10 seconds, and stop Application".
     exit_delay: float = 10.0
+    # Bytes of a message of a stream: `Submitter__PreferredMessageSize`, which clients are told.
     chunk_size: int = 2 * 1024 * 1024
     tls: Tls | None = None
     idle_grace: float = 5.0

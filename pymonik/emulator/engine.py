@@ -89,7 +89,8 @@ class Engine:
         self._database_load = database_load
         self._machine = Machine(settings)
         self._late_rows = LateRows()
-        # One event at a time: the machine leaves locks to its owner.
+        # One event at a time: the machine leaves locks to its owner. Held while instructions are
+        # carried out, which take those of `queues`, `objects` and the callers of pods.
         self._lock = threading.RLock()
 
     def apply(self, event: Event) -> list[Instruction]:

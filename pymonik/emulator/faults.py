@@ -119,6 +119,7 @@ class Faults:
     """The faults still to come."""
 
     _planned: list[_Planned] = field(default_factory=list)
+    # Guards the list: tests plan, the threads of the servers take.
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, method: str, action: Action, *, at: int = 1, times: int = 1) -> None:

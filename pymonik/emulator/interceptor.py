@@ -134,6 +134,7 @@ class Interceptor:
 
 def _wait_for_the_end(context: Any) -> None:
     """Wait until the caller gives up, or the server stops."""
+    # Set by a thread of gRPC; this one, of the server, does nothing else meanwhile.
     over = threading.Event()
     if context.add_callback(over.set):
         over.wait()

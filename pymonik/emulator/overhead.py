@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Until a submission takes effect, and for each of its tasks; until a message arrives.
+# Until a submission takes effect.
 SUBMISSION = 0.6
+# And for each of its tasks.
 SUBMITTED_TASK = 0.02
+# Until the message of a task that was submitted arrives.
 MESSAGE = 1.0
 # Until the message of a task arrives that another one made ready.
 DEPENDENCY = 4.0

@@ -32,6 +32,7 @@ class Queues:
                 heapq.heappush(self._on_their_way.setdefault(partition, []), due)
             else:
                 heapq.heappush(self._heaps.setdefault(partition, []), message)
+            # All: those that wait are pods of several partitions, and only some can take it.
             self._changed.notify_all()
 
     def pop(self, partition: str) -> str | None:

@@ -236,4 +236,5 @@ def _demand_python(specifier: str) -> None:
 
 
 def _key(*parts: str) -> str:
+    # 128 bits, for the name of a folder: no two are alike by accident.
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

@@ -69,6 +69,7 @@ class Environment:
         import json
 
         text = json.dumps(self.to_wire(), ensure_ascii=True, separators=(",", ":"))
+        # 160 bits, as of contents (`wire.envelope.DIGEST_SIZE`): it stands for the environment.
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
     def archive(self) -> bytes:

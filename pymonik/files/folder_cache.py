@@ -56,6 +56,7 @@ class Cache:
         """Return the entry of `key`, which one caller fills while the others wait."""
         fresh = False
         while True:
+            # Before the look: whoever prunes has to have it alone, so what is there stays.
             lock = Lock(self._lock(key), shared=True)
             try:
                 # The time of the last use; and the proof that the folder is whole: `size` comes
@@ -127,6 +128,7 @@ class Cache:
 
     def _sweep(self) -> None:
         for part in _children(self.root / "building"):
+            # Whoever builds holds its lock alone: where that is free, the builder is dead.
             with (
                 contextlib.suppress(BusyError),
                 Lock(self._lock(part.name.partition(".")[0]), wait=False) as lock,

@@ -45,6 +45,7 @@ def place(mat: Materialize, content: Content, root: Path, locks: Path | None = N
         target.parent.mkdir(parents=True, exist_ok=True)
         # The parent is resolved, so that two spellings of one path are one lock.
         target = target.parent.resolve() / target.name
+        # A name for the lock, of any path: 128 bits, so that no two paths share one by accident.
         name = hashlib.blake2b(os.fsencode(target), digest_size=16).hexdigest()
         with Lock((locks or cache_folder() / "locks") / name) as lock:
             if not is_in_place(mat, target):

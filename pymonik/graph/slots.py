@@ -165,12 +165,14 @@ VALUES = IMMEDIATE | {tuple, Content}
 CAPTURED = SLOTS | {Content}
 
 
+# By length: programs have lists and tuples of handles in a few lengths, and each call asks.
 @lru_cache(maxsize=64)
 def list_of_holes(count: int) -> Content:
     """Return the content of a list of holes: what a list is where not all in it are outputs."""
     return Content(pickle.dumps([Hole(number) for number in range(count)], protocol=5))
 
 
+# As above.
 @lru_cache(maxsize=64)
 def tuple_of_holes(count: int) -> Content:
     """Return the content of a tuple of holes."""

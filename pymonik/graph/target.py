@@ -25,6 +25,7 @@ class Target(Struct):
     to each other.
     """
 
+    # As `default_slots` of the settings: for who compiles and knows of no engine.
     slots: int = 8
     seconds: Callable[[Any], float | None] = _cost_of
     durations: Mapping[str, float] = field(default_factory=dict)

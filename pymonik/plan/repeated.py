@@ -60,12 +60,12 @@ class RepeatedPlan(Plan):
         """Return what was compiled."""
         return Graph((self._node,), {}, self.of.notes())
 
-    @fork_safe_property  # type: ignore[misc]
+    @fork_safe_property  # type: ignore[misc]  # as above
     def locations(self) -> tuple[tuple[Any, list[Location]], ...]:
         """Return where the values will be found."""
         return ((self._node, self.of.locations()),)
 
-    @fork_safe_property  # type: ignore[misc]
+    @fork_safe_property  # type: ignore[misc]  # as above
     def source(self) -> Source | None:
         """Return what it was compiled of, and for what."""
         return self.of.source()

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from pymonik.record.definition import TaskDefinition
     from pymonik.system.surroundings import SurroundingsWatch
 
-# Tasks, and specs of theirs, that are remembered: programs that make tasks by the thousand, such as
-# bound methods, would keep all of them.
+# Tasks whose functions are remembered: programs that make tasks by the thousand, such as bound
+# methods, would keep all of them.
 _KEPT_CODES = 256
+# Specs of theirs: a few of each, as tasks are called with other options or in other surroundings.
 _KEPT_SPECS = 1024
 # Bytes of a pure function whose parts are digested when it is captured: a key may depend on it, and
 # to read as many takes no longer than to pickle them.

@@ -25,8 +25,9 @@ from pymonik.runs.record import OFF, RunRecord
 from pymonik.settings import steering
 from pymonik.values.foreign import harmless
 
-# Runs that stay, the newest; seconds to wait for another program that writes.
+# Runs that stay, the newest.
 _KEPT = 200
+# Seconds to wait for another program that writes; behind that it is not recorded.
 _PATIENCE = 1.0
 # Bytes of the details of one run: what a row inflates to is bounded, whoever wrote it.
 _INFLATED = 32 << 20

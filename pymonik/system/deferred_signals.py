@@ -134,6 +134,7 @@ def _look_who_is_main() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    # A fork of another thread makes that one the main thread of the child.
     os.register_at_fork(after_in_child=_look_who_is_main)
 
 

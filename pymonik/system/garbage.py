@@ -72,4 +72,5 @@ def _forget_others() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    # The other threads, and so the ends of their blocks, have stayed behind.
     os.register_at_fork(after_in_child=_forget_others)

@@ -145,6 +145,7 @@ class Struct:
         by_position = set(needed) <= set(cls._positions)
         cls._least = len(needed) if by_position else len(cls._positions) + 1
         cls._is_checked = cls.__post_init__ is not Struct.__post_init__
+        # Methods of the class itself, which to a checker are part of it, are put back.
         if not frozen:
             cls.__setattr__, cls.__delattr__ = object.__setattr__, object.__delattr__  # type: ignore[method-assign, assignment]
         if not eq:
@@ -221,6 +222,7 @@ class _NamedTupleMaker(type):
         fields = body.pop("__annotations__", {})
         defaults = {field: body.pop(field) for field in fields if field in body}
         module = body.pop("__module__")
+        # Checkers take named tuples whose fields are literals alone.
         made = namedtuple(name, fields, defaults=defaults.values(), module=module)  # type: ignore[misc]
         # They were given to the last fields.
         if made._field_defaults.keys() != defaults.keys():

@@ -43,6 +43,7 @@ AGAIN, OVER = 1, 2
 _STOP = 0
 # As many executors may run a unit together.
 MEMBERS = 63
+# Bytes of the first words: up to where pickles are filled, and with those that tell who has come.
 _USED = 8 * (1 + MEMBERS)
 _NUMBERS = _USED + 8 * MEMBERS
 # A word for the value, or for where its pickle is, and one that checks it and tells its kind.

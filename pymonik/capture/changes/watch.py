@@ -226,7 +226,7 @@ def _look_at_globals(space: dict[str, Any], names: tuple[str, ...]) -> Look:
 
 def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents  # noqa: B018
+        cell.cell_contents  # noqa: B018  # raises where it is empty
     except ValueError:
         return False
     return True

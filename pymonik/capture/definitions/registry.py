@@ -68,7 +68,7 @@ def one_moment() -> Iterator[None]:
 
 
 class _Forced(threading.local):
-    objects: dict[str, Any] = {}  # noqa: RUF012
+    objects: dict[str, Any] = {}  # noqa: RUF012  # each thread that forces one has its own
 
 
 class Definitions:

@@ -116,6 +116,7 @@ def _made_anew(make: Callable[..., Any]) -> Callable[[Any], Any]:
 
 # Each process has its own, as each that imports the module would.
 PROCESS_OWN: dict[Any, Callable[[Any], Any]] = {
+    # Their state is not carried: a lock that is held here is nobody's there.
     type(threading.Lock()): _made_anew(threading.Lock),
     type(threading.RLock()): _made_anew(threading.RLock),
     threading.Condition: _made_anew(threading.Condition),

@@ -177,4 +177,5 @@ def _holds_set(data: bytes) -> bool:
 
 
 def _digest(text: str) -> str:
+    # 80 bits: told apart are versions of one function, or of a part of it that has a name.
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()

@@ -82,8 +82,8 @@ class Pod:
     def start(self) -> None:
         """Open the agent's socket and begin to live."""
         self._cache.mkdir(parents=True)
-        # One task runs at a time, and its worker may make several requests at once.
         self._server = grpc.server(
+            # One task runs at a time, and its worker may make several requests at once.
             ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"agent {self.name}"),
             options=(
                 ("grpc.max_receive_message_length", AGENT_MESSAGE_LIMIT),

@@ -29,7 +29,9 @@ class WorkerSettings:
     probe_timeout: float | None
     probe_failures: int
     environment: Mapping[str, str] = field(default_factory=dict)
+    # For a worker that hangs: one that ends before it is healthy is noticed at once.
     start_timeout: float = 60.0
+    # From SIGTERM to SIGKILL: an emulator that ends waits so long for each of its workers.
     stop_grace: float = 3.0
     inherit_output: bool = False
 

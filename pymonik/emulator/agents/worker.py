@@ -137,6 +137,7 @@ class WorkerProcess:
         self._let_go()
 
     def _let_go(self) -> None:
+        # In one step: a timer of a fault may kill what the pod's own thread is about to stop.
         lifeline, self._lifeline = self._lifeline, -1
         if lifeline >= 0:
             os.close(lifeline)

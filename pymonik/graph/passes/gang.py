@@ -28,8 +28,9 @@ from pymonik.system.structs import replace
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
 
-# Of fewer levels, or calls, units of levels are as good: to run together has its price, too.
+# Of fewer levels units of levels are as good: to run together has its price, too.
 _LEVELS = 8
+# So they are of fewer calls in all.
 _CALLS = 64
 # Each of the executors reads the whole of a unit.
 _MOST = 50_000

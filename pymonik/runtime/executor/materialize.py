@@ -68,6 +68,7 @@ def _share(mat: Materialize, content: Any, target: str) -> None:
     """
     folder, name = os.path.split(target)
     real = os.path.join(os.path.realpath(folder), name)
+    # A name of a length that a file system takes, as in `files.place`.
     digest = hashlib.blake2b(os.fsencode(real), digest_size=16).hexdigest()
     path = cache_folder() / "locks" / f"{digest}.use"
     while True:

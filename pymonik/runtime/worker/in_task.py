@@ -38,7 +38,7 @@ def agent(target: str) -> Any:
     return AgentStub(grpc.insecure_channel(target, options=_OPTIONS))
 
 
-class WorkingTaskHandler(TaskHandler):  # type: ignore[misc]
+class WorkingTaskHandler(TaskHandler):  # type: ignore[misc]  # it has no types
     """The package's handler, but for options of single tasks, which it cannot send."""
 
     def __init__(self, request: ProcessRequest, agent_client: AgentStub) -> None:
@@ -51,7 +51,7 @@ class WorkingTaskHandler(TaskHandler):  # type: ignore[misc]
         self,
         tasks: list[TaskDefinition],
         default_task_options: TaskOptions | None = None,
-        batch_size: int | None = 100,
+        batch_size: int | None = 100,  # as the package has it
     ) -> list[Task]:
         """Submit tasks, `batch_size` a request; give them with their own payloads."""
         made: list[Task] = []

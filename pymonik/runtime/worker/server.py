@@ -66,6 +66,7 @@ def run_pymonik_worker() -> None:
     options = (*_OPTIONS, ("grpc.default_authority", "localhost"))
     hosts = Hosts(os.environ.get("HOSTNAME") or socket.gethostname())
     with grpc.insecure_channel(target_of(os.environ, "Agent"), options=options) as channel:
+        # These threads call the servicer; tasks run in executors, which are other processes.
         server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
         servicer = Servicer(AgentStub(channel), target_of(os.environ, "Agent"), hosts)
         add_WorkerServicer_to_server(servicer, server)
