@@ -93,10 +93,12 @@ class Submitter:
         if not self._recorder.pending and not self._names.are_late():
             return
         try:
-            if is_watched(self._on_progress) or self._engine.traits.shares_process:
+            traits = self._engine.traits
+            # Another engine of this process takes a plan at once: no bar would be seen.
+            if traits.is_remote or traits.shares_process or self._on_progress is not None:
                 # The callback of the progress may use the client: it is waited for without the
                 # lock.
-                with self._around() as around, self._engine.traits.turn, self._state.lock:
+                with self._around() as around, traits.turn, self._state.lock:
                     self._flush(around)
             else:
                 with self._state.lock:

@@ -91,7 +91,7 @@ class ObservedBackend(Observer):
         record, name = self._record, unit.name
         if len(record.spans) < _SPANS:
             begin = time.perf_counter() - self._began - seconds
-            record.spans.append((worker, name, round(begin, 6), round(seconds, 6), elements))
+            record.spans.append((worker, name, begin, seconds, elements))
         work = self._work.get(name)
         if work is not None:
             work[1] += seconds
@@ -131,6 +131,8 @@ class ObservedBackend(Observer):
         from pymonik.runs.store import RunStore
 
         record = self._record
+        # Not sooner: it would take a hundredth of what a small call does.
+        record.spans = [(w, name, round(b, 6), round(s, 6), n) for w, name, b, s, n in record.spans]
         reported = list(self.traits.arrivals.failures.first)
         # Of what was cancelled, one of each name tells it; what failed goes first.
         failures = [failure for failure in reported if not _is_cancel(failure)]

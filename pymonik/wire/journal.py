@@ -42,6 +42,8 @@ _WITH_LOG = 2 * _SIZE
 ELEMENT, STEP, DEADLINE, UNIT, ELEMENTS, _, STEPS, _, FIRST, BEGUN, LOG, IDLE = range(12)
 # A step that ended, and whose value is nowhere but in the executor's memory.
 GONE: tuple[Any, ...] = ()
+# The numbers of two logs without an entry.
+_EMPTY_LOGS = memoryview(bytes(32)).cast("q")
 _BEGUN = struct.Struct("<qq")
 # Steps continue the checksums of elements in another way: none is taken for an element.
 _OF_STEPS = 0x73746570
@@ -117,6 +119,14 @@ class SharedJournal:
         self.numbers[STEP] = self.numbers[DEADLINE] = self.numbers[LOG] = 0
         # Last: from here on what stands there is charged to this unit.
         self.numbers[UNIT] = unit
+
+    def end(self) -> None:
+        """Note that no unit runs: what stood here is of none."""
+        numbers = self.numbers
+        numbers[BEGUN] += 1
+        numbers[ELEMENTS:FIRST] = _EMPTY_LOGS
+        numbers[DEADLINE] = numbers[LOG] = 0
+        numbers[UNIT] = -1
 
     def add(self, record: Any) -> bool:
         """Note the records of one more element that ended; False when there is no room for them."""

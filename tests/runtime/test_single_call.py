@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, task
+from pymonik.client import arrivals, submitter
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.process import Process
 
@@ -50,6 +51,16 @@ def test_a_call_is_two_messages_and_one_look(
     # A look may end without news, where the host's own thread has begun it.
     assert seen["send"] == seen["receive"] == rounds
     assert seen["poll"] <= 2 * rounds
+
+
+def test_a_call_asks_once_whether_anybody_looks_on(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    for module in (arrivals, submitter):
+        monkeypatch.setattr(module, "is_watched", asked.append)
+    assert same.invoke(1).get() == 1
+    assert asked == [None]
 
 
 def test_a_call_enters_few_functions(client: Pymonik) -> None:

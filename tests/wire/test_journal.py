@@ -10,9 +10,11 @@ import pytest
 from pymonik.values.content import Content
 from pymonik.wire.journal import (
     _NUMBERS,
+    DEADLINE,
     ELEMENT,
     ELEMENTS,
     GONE,
+    LOG,
     Journal,
     SharedJournal,
     open_page,
@@ -203,3 +205,19 @@ def test_a_fork_writes_where_its_parent_does_not(pages: Pages) -> None:
     assert executor.note((4,))
     executor.numbers[ELEMENT] = 9
     assert (host.journal(), host.numbers.tolist()) == (noted, numbers)
+
+
+def test_behind_the_end_of_a_unit_nothing_runs_and_nothing_is_left_to_read(pages: Pages) -> None:
+    executor, host = pages
+    executor.begin(7, 3)
+    executor.add(1)
+    executor.add("pickled")
+    executor.note((2,))
+    executor.numbers[DEADLINE] = 5
+    executor.end()
+    assert host.journal() == Journal(-1, 3, [], [])
+    assert host.peek() is None
+    assert (host.numbers[DEADLINE], host.numbers[LOG]) == (0, 0)
+    executor.begin(8, 0)
+    executor.add(4)
+    assert host.journal() == Journal(8, 0, [4], [])

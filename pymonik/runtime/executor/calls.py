@@ -7,7 +7,8 @@ of `run`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.capture.definitions.shown import SHOWN
@@ -17,7 +18,7 @@ from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
 from pymonik.runtime.executor.later_subtasks import RecordedCalls
 from pymonik.runtime.executor.restorer import Restorer
-from pymonik.runtime.executor.resume import CompletedSteps, DeathRecord, Deaths
+from pymonik.runtime.executor.resume import DeathRecord
 from pymonik.system.structs import Struct, field
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
@@ -25,6 +26,9 @@ from pymonik.wire.program import Program, StepCode
 
 if TYPE_CHECKING:
     from pymonik.wire.shared_cells import Gang
+
+# Shared by all that have none: to make a few for each unit is what small ones notice.
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 class GraphRunner(Protocol):
@@ -101,7 +105,7 @@ class Report(Struct, frozen=False):
     columns: list[list[Any]]
     errors: list[Failure]
     last: bool = False
-    held: dict[int, Any] = field(default_factory=dict)
+    held: Mapping[int, Any] = _NONE
     is_late: bool = False
 
 
@@ -117,10 +121,10 @@ class Assignment(Struct):
     sources: Sequence[Any]
     start: int
     stop: int
-    attempts: dict[tuple[int, int], int] = field(default_factory=dict)
-    failed_calls: dict[tuple[int, int], Failure] = field(default_factory=dict)
-    completed_steps: CompletedSteps = field(default_factory=dict)
-    deaths: Deaths = field(default_factory=dict)
+    attempts: Mapping[tuple[int, int], int] = _NONE
+    failed_calls: Mapping[tuple[int, int], Failure] = _NONE
+    completed_steps: Mapping[tuple[int, int], tuple[Any, ...]] = _NONE
+    deaths: Mapping[tuple[int, int], DeathRecord] = _NONE
     each: float | None = None
     gang: Gang | None = None
 

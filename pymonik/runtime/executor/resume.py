@@ -7,7 +7,7 @@ its executor: the step runs again only for a consumer that does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pymonik.system.structs import NamedTuple
@@ -34,7 +34,7 @@ Deaths = dict[tuple[int, int], DeathRecord]
 def over(
     steps: Sequence[StepCode],
     element: int,
-    completed_steps: CompletedSteps,
+    completed_steps: Mapping[tuple[int, int], tuple[Any, ...]],
     failed_calls: Collection[tuple[int, int]],
 ) -> dict[int, tuple[Any, ...]]:
     """Return the steps of an element that are over, and their records."""

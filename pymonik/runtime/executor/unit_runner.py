@@ -168,7 +168,7 @@ class UnitRunner:
 
     def _settle(self) -> None:
         """Be ready for the next unit."""
-        self._page.begin(-1, 0)
+        self._page.end()
         self._streams.put_back()
         if self._mover is not None:
             self._mover.put_back()

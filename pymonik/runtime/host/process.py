@@ -93,7 +93,7 @@ class Process:
             theirs.callback(os.close, page_fd)
             self._page = SharedJournal(page_fd)
             ours.callback(self._page.close)
-            self._page.begin(-1, 0)
+            self._page.end()
             self._crash = open_crash_file()
             ours.callback(os.close, self._crash)
             inherited = (end.fileno(), lifeline, page_fd, self._crash)
