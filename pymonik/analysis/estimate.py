@@ -89,6 +89,7 @@ class _Clock:
         self._given = given
         self._remembered = remembered or (lambda spec: None)
         self._assumed = assumed
+        # What was found out, by the ids of specs, which the graph that is looked at holds.
         self._known: dict[int, tuple[float, str]] = {}
 
     def seconds(self, spec: CallSpec) -> float:

@@ -28,6 +28,7 @@ class SessionObjects(Observer):
         self._numbers = itertools.count()
         self._handed_out: dict[str, Outputs] = {}
         self._contents: dict[str, Content] = {}
+        # Contents that have come here, of plans or by themselves.
         self._seen: WeakSet[Content] = WeakSet()
 
     def result_id(self, outputs: Outputs, output: int, place: int) -> str:

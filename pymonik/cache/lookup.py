@@ -42,7 +42,10 @@ class CacheLookup:
         self.store = store
         self._elsewhere = elsewhere
         self._keys = Keys()
+        # Values that this client makes, or that others of the session have made, by key; and what
+        # keeps them wanted until they were stored.
         self._made: dict[str, tuple[NodeOutput, Any]] = {}
+        # Those of them that are to be stored once they have come.
         self._open: list[tuple[str, NodeOutput, Any, dict[str, Any]]] = []
         self._last = 0.0
         # Guards `_open`: every thread whose wait has ended keeps what has come. Taken again by a

@@ -35,6 +35,7 @@ class SplicedGraph:
     """One graph without its known calls; calls with other arguments stand in for their users."""
 
     def __init__(self, source: KeySource, graph: Graph) -> None:
+        # Who knows where values are.
         self._known = source
         self._parts: dict[int, list[NodeOutput]] = {}
         self._spliced: list[tuple[Call, list[NodeOutput]]] = []

@@ -53,7 +53,9 @@ class SnapshotImporter:
         self._base = self._current = ModuleSet()
         # Of the modules that the units of this process find, as an executor.
         self.token: object = None
+        # The modules of snapshots, by digest; those that ran last stand last.
         self._known: OrderedDict[bytes, ModuleSet] = OrderedDict()
+        # The snapshot that runs.
         self._content: Content | None = None
 
     def enter(self, content: Content | None) -> ModuleSet:

@@ -26,6 +26,7 @@ class Interner:
     """Keeps equal contents one: a large object met again is compared, not copied."""
 
     def __init__(self) -> None:
+        # Contents that somebody still has, by what equal ones have in common.
         self._known: weakref.WeakValueDictionary[Any, Content] = weakref.WeakValueDictionary()
         # Frozen copies of large objects live as long as the objects themselves.
         self._large: dict[int, tuple[weakref.ref[Any], Content]] = {}

@@ -35,6 +35,7 @@ class _Noted(threading.local):
     reaches: dict[int, Reach] | None = None
 
 
+# What the objects that this thread captures now have reached, by their ids; None where nobody asks.
 NOTED = _Noted()
 
 

@@ -36,6 +36,7 @@ class _Placement:
         self.offsets = [_offsets([width(place) for place in layer], gap) for layer in self.layers]
         self.limit = limit
         self.at: dict[Place, float] = {}
+        # The neighbours of a place in the layers next to it, and how hard each pulls.
         self.near: dict[Place, list[tuple[Place, float]]] = {}
         for wires in layout.wires:
             for upper, lower in wires:

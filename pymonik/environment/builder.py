@@ -95,6 +95,7 @@ class Environments:
         # Guards the tables below; environments are built without it, which may take minutes.
         self._lock = threading.Lock()
         self._built: dict[str, Built] = {}
+        # Entries of the cache that are in use here, by key: not pruned as long as they stand here.
         self._held: dict[str, Held] = {}
         self._failed: dict[str, tuple[float, str]] = {}
         # Working directories: copies for this host alone.

@@ -74,6 +74,7 @@ class FanIn:
 
     def __init__(self, optimize: Any) -> None:
         self._limit = sys.maxsize if optimize is False else settings().fan_in
+        # Those that tasks with the same inputs and options can share.
         self._known: dict[Any, FanInUnit] = {}
         self.made: list[FanInUnit] = []
 

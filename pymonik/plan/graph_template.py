@@ -86,6 +86,7 @@ class _GraphTemplate:
         number = dict(zip(map(id, graph.nodes), range(len(graph.nodes))))
         # Of each step, the number of its call.
         self.order = [number[id(call)] for call in wiring.calls]
+        # Of each step, whether its value is stored: see `StepCode.keep`.
         self._kept = [step[1] for step in unit.program.own]
         # Wanted as they were when the plan was made, not as they are now.
         self._fields = (*wiring.fields[:-1], [kept is not False for kept in self._kept])

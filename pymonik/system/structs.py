@@ -50,6 +50,7 @@ class _AsDataclass:
 
     def __init__(self, of: Callable[[type], Any]) -> None:
         self._of = of
+        # What was worked out, by class.
         self._known: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
 
     def __get__(self, _: object, owner: type[Struct]) -> Any:

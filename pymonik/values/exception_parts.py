@@ -137,7 +137,9 @@ class Pruning:
 
     def __init__(self, freeze: Freeze, limit: int) -> None:
         self._freeze, self._limit = freeze, limit
+        # Parts that were pruned, by id, each with the original: so that no other gets its address.
         self._done: dict[int, Any] = {}
+        # What was left behind, in words.
         self._left: list[str] = []
 
     def prune(self, parts: ExceptionParts) -> str:

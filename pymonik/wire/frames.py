@@ -102,10 +102,13 @@ class Encoder:
 
     def __init__(self, remember: bool) -> None:
         self._remember = remember
+        # Contents that the receiver has, by id, and their numbers there.
         self._known: dict[int, tuple[weakref.ref[Content], int]] = {}
         self._files: list[MemoryFile] = []
         # The contents that the frame of now is the first to carry.
         self._fresh: list[int] = []
+        # Numbers that it is to forget. Added to in any thread, amid anything, as contents die: each
+        # is one step of Python, and no lock could be taken there.
         self._dead: list[int] = []
         self._numbers = itertools.count()
         self._table: dict[type, Callable[[Any], Any]] = {

@@ -85,6 +85,7 @@ class SharedJournal:
         self.log = ActivationLog(self.numbers, LOG, self._bytes[_SIZE:])
         # Whether the log of steps has any, or is to be begun behind the elements of now.
         self._has_steps = False
+        # The numbers of the page at the last look: as long as they are the same, nothing is new.
         self._seen: list[int] = []
         # The beginning that the last look was after, and how many elements it has read since then.
         self._read = 0, 0

@@ -120,6 +120,7 @@ class SharedLogReader:
     """
 
     def __init__(self, read: int = 0) -> None:
+        # How many plain entries were read before.
         self._known = read
         self.skipped = 0
         self.plain: list[Any] = []

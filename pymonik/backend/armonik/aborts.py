@@ -69,6 +69,7 @@ class AbortHandler:
         self.sending = sending
         # Results that ended badly, or of which there is no record: (id, whether it is gone).
         self._lost: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
+        # Ids of those that are in work: what is told of one of them again is no news.
         self._known: set[str] = set()
         # Guards `_known` and `_thread`: ids come from several threads.
         self._taking = threading.Lock()

@@ -38,6 +38,7 @@ class PackLocation:
         self.digest = digest
         self.number = number
         self.state = OPEN
+        # Whether somebody has asked for a value in it.
         self.asked = False
         # Whether somebody can ask for it; else only other units use it.
         self.wanted = wanted

@@ -138,6 +138,7 @@ class _Snapshot:
         # The containers, and the values of those that are dicts, by views that stay true.
         self._views: list[Any] = []
         self._lengths: list[int] = []
+        # What was in them, all of it one behind the other: held, so that no other gets its address.
         self._seen: list[Any] = []
         self.held = HeldBytes()
 

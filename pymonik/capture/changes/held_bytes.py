@@ -41,6 +41,7 @@ class HeldBytes:
     __slots__ = ("_seen",)
 
     def __init__(self) -> None:
+        # What looks at the bytes of an object, and what it has seen when that was taken.
         self._seen: list[tuple[Callable[[], Any], Any]] = []
 
     def __len__(self) -> int:

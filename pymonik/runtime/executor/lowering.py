@@ -34,6 +34,7 @@ class Callees:
 
     def __init__(self, hosting: ExecutionServices) -> None:
         self._hosting = hosting
+        # By the ids of specs, which they hold.
         self._known: dict[int, Callee] = {}
         self._sites: dict[tuple[int, int], tuple[Any, str]] = {}
 

@@ -39,6 +39,7 @@ class ReusableMapping(MemoryFile):
 
     def __init__(self, fd: int, size: int) -> None:
         super().__init__(fd, size)
+        # The mapping that was handed out last, if it may be once more.
         self._kept: mmap.mmap | None = None
         # Faults of this process when the pages were last known to be untouched.
         self._faults = -1

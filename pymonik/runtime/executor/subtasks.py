@@ -74,6 +74,7 @@ class Subtasks(Recorder, Scope):
         # Seconds that a call takes of a unit that hands back what it has not begun.
         self.each: float | None = None
         self._delegated: Any = None
+        # What calls that have ended have recorded: it leaves with the unit.
         self._kept: list[Any] = []
         # The calls that store what the running call has put, by the addresses of the puts.
         self._made: dict[int, tuple[Put, Any]] = {}
