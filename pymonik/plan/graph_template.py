@@ -97,7 +97,11 @@ class _GraphTemplate:
         own = unit.program.own
         # What values of others fill stays as it is; in between, plain values go.
         columns = [column for step in own for column in step[0]]
-        self._columns = [None if column[0] == "v" else column for column in columns]
+        # One for all that take the same value: pickled once, and loaded once by each executor.
+        shared: dict[Any, Any] = {}
+        self._columns = [
+            None if column[0] == "v" else shared.setdefault(column, column) for column in columns
+        ]
         self._plain = [place for place, column in enumerate(columns) if column[0] == "v"]
         self._lines = [step[2] for step in own]
         self._shared = unit.program.shared

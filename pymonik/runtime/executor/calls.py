@@ -56,12 +56,14 @@ class Durations:
     use, changes nothing.
     """
 
+    LAST = 3
+
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, ...]] = {}
 
     def observe_duration(self, name: str, seconds: float) -> None:
         """Note how long a call took."""
-        self._last[name] = (*self._last.get(name, ())[-2:], seconds)
+        self._last[name] = (*self._last.get(name, ())[1 - self.LAST :], seconds)
 
     def expected(self, name: str) -> float | None:
         """Return how long a call takes; None where nothing is known."""

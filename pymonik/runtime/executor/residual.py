@@ -132,6 +132,9 @@ class ResidualSteps:
 def last_beside(steps: Sequence[StepCode]) -> int:
     """Return the last step that can run beside the one before it; 0 where they are a chain."""
     for place in range(len(steps) - 1, 1, -1):
-        if place - 1 not in [used for column in steps[place].columns for used in steps_in(column)]:
+        columns = steps[place].columns
+        if ("p", place - 1) in columns:  # as in most chains
+            continue
+        if place - 1 not in [used for column in columns for used in steps_in(column)]:
             return place
     return 0

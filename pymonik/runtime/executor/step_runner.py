@@ -8,6 +8,7 @@ to report, and when it is to stop, is the business of `run`, or of `lane`.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -17,6 +18,7 @@ from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.attempts import attempt
 from pymonik.runtime.executor.calls import (
     Assignment,
+    Durations,
     ExecutionServices,
     GraphRunner,
     LoadedFunction,
@@ -63,8 +65,9 @@ class StepRunner:
         self._plain_elements, self._plain_steps = plain_runners(
             assignment, steps, hosting, self.function, self.outputs, taken
         )
-        # A map is cut by its elements: its steps stay together.
-        self._last_beside = last_beside(steps) if program.n == 1 and len(steps) > 1 else 0
+        # A map is cut by its elements: its steps stay together. Lanes stop by themselves.
+        is_cut = program.n == 1 and len(steps) > 1 and assignment.gang is None
+        self._last_beside = last_beside(steps) if is_cut else 0
 
     @cached_property
     def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:
@@ -280,8 +283,11 @@ class StepRunner:
 
     def observe_duration(self, seconds: float) -> None:
         """Note how long an element took: its steps are taken for alike."""
-        for step in self.steps:
-            self.hosting.durations.observe_duration(step.name, seconds / len(self.steps))
+        names, most = [step.name for step in self.steps], Durations.LAST
+        if len(names) > most:  # of a chain of thousands no more is kept
+            names = [name for name, count in Counter(names).items() for _ in range(count)[:most]]
+        for name in names:
+            self.hosting.durations.observe_duration(name, seconds / len(self.steps))
 
     def last(self) -> Any:
         """Return the records of the element that has just ended: alone when there is one output."""
