@@ -18,7 +18,7 @@ from pymonik.system.forks import fork_safe_property
 from pymonik.values.foreign import demand_printable, redacted, without_credentials
 
 # Grows when `Environment.to_wire` changes shape.
-WIRE_VERSION = 1
+ENVIRONMENT_VERSION = 1
 
 Wire = tuple[int, tuple[str, ...], tuple[tuple[str, str], ...], str, str]
 
@@ -47,20 +47,21 @@ class Environment:
     @classmethod
     def from_wire(cls, wire: Wire) -> Environment:
         """Rebuild the value that `to_wire` described."""
-        version, packages, variables, python, working_hash = wire
+        version = wire[0]
+        if version != ENVIRONMENT_VERSION:
+            raise ValueError(
+                f"this environment has wire version {version!r:.40}, this PymoniK reads "
+                f"{ENVIRONMENT_VERSION}: use the same PymoniK on the client and on the workers"
+            )
+        _, packages, variables, python, working_hash = wire
         for text in (*packages, *(name for name, _ in variables), python, working_hash):
             demand_printable("an environment", text)
-        if version != WIRE_VERSION:
-            raise ValueError(
-                f"this environment has wire version {version}, this PymoniK reads {WIRE_VERSION}: "
-                "use the same PymoniK on the client and on the workers"
-            )
         pairs = tuple((name, value) for name, value in variables)
         return cls(tuple(packages), pairs, python, working_hash)
 
     def to_wire(self) -> Wire:
         """Return the value as plain tuples and strings; the working directory goes by its hash."""
-        return (WIRE_VERSION, self.packages, self.variables, self.python, self.working_hash)
+        return (ENVIRONMENT_VERSION, self.packages, self.variables, self.python, self.working_hash)
 
     @fork_safe_property
     def digest(self) -> str:

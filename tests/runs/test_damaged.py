@@ -14,6 +14,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.analysis.file import compiled, of_brief
+from pymonik.cache.store import FORMAT
 from pymonik.cache.store import ValueStore as Values
 from pymonik.draw.formats import FORMATS
 from pymonik.errors import GraphFileError, RunNotFound
@@ -149,12 +150,13 @@ def test_a_cached_value_with_other_bytes_is_made_anew(tmp_path: Path, seed: int)
 
 @pytest.mark.parametrize(
     "line",
-    ["[]", "1", "{}", '{"format": 3}', '{"format": 3, "task": 1, "made": 0}', "[" * 9999,
-     '{"format": 3, "made": 0, "task": "f"}',
-     *(f'{{"format": 3, "key": "k", "digest": "", "task": "f", "made": {rest}}}'
+    ["[]", "1", "{}", '{"format": 4}', '{"format": 4, "task": 1, "made": 0}', "[" * 9999,
+     '{"format": 4, "made": 0, "task": "f"}',
+     *(f'{{"format": 4, "key": "k", "digest": "", "task": "f", "made": {rest}}}'
        for rest in ("1e300", "NaN", '0, "code": []', '0, "arguments": 3'))],
 )  # fmt: skip
 def test_what_is_told_of_a_value_is_checked(tmp_path: Path, line: str) -> None:
+    assert FORMAT == 4
     store = Values(tmp_path / "values")
     store.put("k", Content(b"N."), {"task": "f"})
     (tmp_path / "values" / "k").write_text(line + "\n")
