@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik
 from pymonik.emulator import Delay, Emulator
 from pymonik.errors import ClusterError
-from tests.conformance.programs import identity, square
+from tests.conformance.programs import identity, pass_gate, square
+from tests.conformance.seams import until
+from tests.conftest import Gate
 from tests.emulator.certificates import Pair, issue
 
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
@@ -103,25 +105,19 @@ def nginx(cluster: Emulator) -> Iterator[Start]:
         one.close()
 
 
-@task
-def nap(seconds: float) -> float:
-    import time
-
-    time.sleep(seconds)
-    return seconds
-
-
 def test_calls_go_through_connections_and_streams_that_it_ends(
-    cluster: Emulator, nginx: Start
+    cluster: Emulator, nginx: Start, gate: Gate
 ) -> None:
     before = nginx()
     with Pymonik(**before.user, optimize=False):  # type: ignore[arg-type]
-        long = nap.invoke(2.5)  # streams of events are cut after a second
+        long = pass_gate.invoke(gate.path, "long")
         values = [square.invoke(i) for i in range(100)]
         assert [value.get() for value in values] == [i * i for i in range(100)]
-        assert long.get() == 2.5
+        # A stream of events on which nothing comes for a second is cut, and opened again.
+        until(lambda: cluster.counters["GetEvents"].requests > 1)
+        gate.open()
+        assert long.get() == "long"
         assert len(identity.invoke(os.urandom(6 << 20)).get()) == 6 << 20
-    assert cluster.counters["GetEvents"].requests > 1
 
 
 def test_certificates_that_it_does_not_take_are_told_of(nginx: Start) -> None:
