@@ -205,6 +205,15 @@ class Emulator:
         return self._pool.worker_pids
 
     @property
+    def tasks_in_hand(self) -> dict[str, str]:
+        """The ids of the tasks that pods have taken and not reported on, by pod name.
+
+        A task that was cancelled is among them until its pod has let go of it: only then does the
+        pod meet no planned fault, and count no request, on its behalf.
+        """
+        return self._pool.tasks_in_hand
+
+    @property
     def folder(self) -> Path:
         """The private folder of the pods: sockets, data, what workers print. It goes at the end."""
         return self._pool.folder

@@ -12,6 +12,7 @@ import pytest
 from pymonik import Pymonik
 from pymonik.backend.armonik import rpc
 from pymonik.emulator import Emulator
+from tests.conformance.seams import until
 from tests.conftest import REPOSITORY
 
 WORKER = (sys.executable, "-m", "pymonik.runtime.worker.server")
@@ -46,11 +47,28 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.05, None)))
 
 
+def settle(emulator: Emulator) -> None:
+    """Forget faults and counts, once no pod is still at a task of the test before.
+
+    It would meet the faults that this test plans, and be counted among its requests.
+    """
+    until(lambda: not emulator.tasks_in_hand)
+    emulator.faults.clear()
+    emulator.counters.reset()
+
+
 @pytest.fixture(scope="module", params=GENERATIONS)
-def generation(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+def generations(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """A cluster of each generation, shared by the tests of a module."""
     with started(generation=request.param, partitions=BOTH) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def generation(generations: Emulator) -> Emulator:
+    """The cluster of one generation, which has nothing left of the test before."""
+    settle(generations)
+    return generations
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +80,8 @@ def shared() -> Iterator[Emulator]:
 
 @pytest.fixture
 def cluster(shared: Emulator) -> Iterator[Emulator]:
-    """The shared cluster, with counters at zero; faults that were planned must have happened."""
-    shared.faults.clear()
-    shared.counters.reset()
+    """The shared cluster, with counters at zero; nothing left of the test before."""
+    settle(shared)
     yield shared
     shared.faults.clear()
 

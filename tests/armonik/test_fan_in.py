@@ -13,7 +13,7 @@ from pymonik.backend.armonik import messages
 from pymonik.emulator import DropBefore, Emulator
 from pymonik.errors import TaskFailed
 from pymonik.settings import settings
-from tests.armonik.conftest import started
+from tests.armonik.conftest import settle, started
 from tests.armonik.test_requests import assert_exact
 from tests.conformance.programs import add, inc, square
 from tests.conftest import REPOSITORY, Gate
@@ -79,8 +79,7 @@ def cluster(narrow: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
     """The cluster, and a client that knows the limit; no task was ever given more."""
     monkeypatch.setenv("PYMONIK_FAN_IN", str(LIMIT))
     settings.cache_clear()
-    narrow.faults.clear()
-    narrow.counters.reset()
+    settle(narrow)
     yield narrow
     monkeypatch.undo()
     settings.cache_clear()

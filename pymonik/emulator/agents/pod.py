@@ -60,6 +60,9 @@ class Pod:
         self._interceptor = interceptor
         self._settings = settings
         self._agent = Agent()
+        # The task that this pod has in hand, from taking its message to the report, or "". Written
+        # by the pod's own thread; others look.
+        self.task_id = ""
         # Set by any thread; the pod's own sees it between two steps, its caller within a probe.
         self._closing = threading.Event()
         self._supervisor = WorkerSupervisor(name, folder, settings, self._closing)
@@ -123,7 +126,9 @@ class Pod:
                 task_id = self._engine.queues.pop(self.partition)
                 if task_id is None:
                     return
+                self.task_id = task_id
                 self._handle(task_id)
+                self.task_id = ""
         finally:
             self._supervisor.end()
 

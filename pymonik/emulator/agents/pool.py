@@ -52,6 +52,11 @@ class Pool:
         return [pid for pid in pids if pid is not None]
 
     @property
+    def tasks_in_hand(self) -> dict[str, str]:
+        """The tasks that pods have taken and not reported on, by pod name."""
+        return {name: pod.task_id for name, pod in self._pods.items() if pod.task_id}
+
+    @property
     def log_files(self) -> dict[str, Path]:
         """Where the workers write, by pod name."""
         return {name: pod.log_file for name, pod in self._pods.items()}
