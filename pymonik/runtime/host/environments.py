@@ -20,24 +20,26 @@ if TYPE_CHECKING:
 logger = safe_logger("pymonik.environments")
 
 Notify = Callable[["Environment", "Built | EnvironmentBuildError"], None]
+# Gives the archive of a working directory; it may take long.
+Archive = Callable[[], Any]
 
 
-def own_folder_of(environment: Environment) -> bytes:
-    """Return the working directory of an environment that was described on this machine."""
-    return environment.archive()
+def own_folder_of(environment: Environment) -> Archive:
+    """Return what archives the working directory of an environment described on this machine."""
+    return environment.archive
 
 
 class HostEnvironments:
     """The environments that one host has asked for.
 
-    folders: gives the archive of an environment's working directory. tell: is called, from another
-    thread, when an environment is built or cannot be.
+    folders: gives, on the host's thread, what archives an environment's working directory on
+    another one. tell: is called, from there, when an environment is built or cannot be.
     """
 
     def __init__(
         self,
         tell: Notify,
-        folders: Callable[[Environment], Any] = own_folder_of,
+        folders: Callable[[Environment], Archive] = own_folder_of,
         environments: Environments | None = None,
     ) -> None:
         self._tell = tell
@@ -58,10 +60,13 @@ class HostEnvironments:
                 from pymonik.environment.builder import Environments
 
                 self._environments = Environments()
+            # Asked now: it is of the task that runs, which may have ended when the builder begins.
+            archive = self._folders(environment) if environment.working_hash else None
+            args = environment, archive
             # A daemon, one for each environment: uv may take minutes, and is not waited for in the
             # end.
             builder = threading.Thread(
-                target=self._build, args=(environment,), name="pymonik-environment", daemon=True
+                target=self._build, args=args, name="pymonik-environment", daemon=True
             )
             try:
                 builder.start()
@@ -98,10 +103,10 @@ class HostEnvironments:
         if self._environments is not None and self._given is None:
             self._environments.close()
 
-    def _build(self, environment: Environment) -> None:
+    def _build(self, environment: Environment, archive: Archive | None) -> None:
         assert self._environments is not None
         try:
-            folder = self._folders(environment) if environment.working_hash else None
+            folder = archive() if archive is not None else None
             result: Any = self._environments.build(environment, folder)
             logger.info("%r is ready: %.1f s", environment, result.seconds)
         except EnvironmentBuildError as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.condition import Changed
-from pymonik.runtime.host.environments import HostEnvironments, own_folder_of
+from pymonik.runtime.host.environments import Archive, HostEnvironments, own_folder_of
 from pymonik.runtime.host.events import AllFailed, UnitCancelled, UnitsAdded
 from pymonik.runtime.host.leadership import Leadership
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
@@ -68,7 +68,7 @@ class Host:
         isolates_delegating: bool = False,
         find: Callable[[str], Any] = lambda result_id: None,
         environments: Environments | None = None,
-        folders: Callable[[Environment], Any] = own_folder_of,
+        folders: Callable[[Environment], Archive] = own_folder_of,
         session_id: str = "",
         surroundings: Surroundings | None = None,
         extension: str = "",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from pymonik.environment.builder import Environments
@@ -78,8 +79,9 @@ class Hosts:
         self._hosts.move_to_end(key)
         return hosted
 
-    def _folder_of(self, environment: Environment) -> bytes | None:
-        return self._folder.data if self._folder is not None else None
+    def _folder_of(self, environment: Environment) -> Callable[[], bytes | None]:
+        folder = self._folder
+        return lambda: folder.data if folder is not None else None
 
     def replace_grown(self) -> None:
         """End hosts whose executors have grown: what tasks leak must not be the end of the pod."""
