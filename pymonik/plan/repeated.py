@@ -6,6 +6,7 @@ waits again and again makes thousands of them, and nobody looks.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,7 +19,10 @@ from pymonik.values.location import Location
 
 
 class Repetition:
-    """What the graph of such a plan is made of; its calls, and where their values will be."""
+    """What the graph of such a plan is made of; its calls, and where their values will be.
+
+    Its methods are abstract for the type checker alone, as those of `graph.verbs`.
+    """
 
     __slots__ = ("source",)
     calls: int
@@ -26,21 +30,21 @@ class Repetition:
     def __init__(self) -> None:
         self.source: Callable[[], Source | None] = lambda: None
 
+    @abstractmethod
     def node(self, unit: Unit) -> Map:
         """Return the only node of the graph."""
-        raise NotImplementedError
 
+    @abstractmethod
     def notes(self) -> tuple[str, ...]:
         """Return why the graph is as it is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def locations(self) -> list[Location]:
         """Return where the values of each step will be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bind(self) -> None:
         """Let the recorded calls know where their values will be."""
-        raise NotImplementedError
 
 
 class RepeatedPlan(Plan):

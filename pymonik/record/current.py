@@ -5,6 +5,7 @@ A block makes its client current in its context; a thread without one uses the o
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,9 +23,9 @@ _OPEN: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 class LaterRecorder:
     """Stands for a recorder that is made, with all that it loads, when one is first asked for."""
 
+    @abstractmethod  # for the type checker: see `graph.verbs`
     def made(self) -> Any:
         """Return the recorder."""
-        raise NotImplementedError
 
 
 @pickled
