@@ -21,7 +21,7 @@ from pymonik.errors import ArchiveError
 from pymonik.files.tree import CHUNK, FILE, FOLDER, LINK, MODE_BITS, TreeDigest, is_inside
 
 # What somebody sent: in memory, mapped, or in a file.
-Content = bytes | bytearray | mmap.mmap | os.PathLike[str]
+Content = bytes | bytearray | mmap.mmap | memoryview | os.PathLike[str]
 
 # An archive may name more members than a disk has inodes.
 MAX_MEMBERS = 1_000_000

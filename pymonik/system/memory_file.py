@@ -2,6 +2,7 @@
 
 Enters: buffers, and descriptors that came over a socket. Leaves: an unlinked file in memory, mapped
 privately, so that arrays are writable and cost no copy; or a copy, where too many files are open.
+Large files lie in huge pages (`huge_pages.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ import mmap
 import os
 import resource
 from typing import Any, ClassVar
+
+# Huge pages pay where much is read again and again: 8 MB, in and out, gain nothing by them.
+_LARGE = 32 << 20
+_BOTH = mmap.PROT_READ | mmap.PROT_WRITE
 
 
 def open_memory_file() -> int:
@@ -34,7 +39,7 @@ class MemoryFile:
         self.fd = fd
         self.size = size
         # What `equals` has mapped.
-        self._seen: mmap.mmap | bytearray | None = None
+        self._seen: mmap.mmap | memoryview | bytearray | None = None
         MemoryFile._open += 1
 
     @classmethod
@@ -46,22 +51,42 @@ class MemoryFile:
     def copy_of(cls, view: memoryview) -> MemoryFile:
         """Copy a contiguous buffer of bytes into a new memory file."""
         file = cls(open_memory_file(), view.nbytes)
+        if view.nbytes >= _LARGE:
+            from pymonik.system.huge_pages import put_under  # not for `import pymonik`
+
+            put_under(file.fd, view.nbytes)
         done = 0
         while done < view.nbytes:
             done += os.write(file.fd, view[done:])
         return file
 
-    def map(self) -> mmap.mmap | bytearray:
+    def map(self) -> mmap.mmap | memoryview | bytearray:
         """Map it privately: writes stay in that mapping. Copied when too many are mapped."""
         if MemoryFile.has_room():
-            return _Mapping(
-                self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-            )
+            mapping, start = self.mapping()
+            return self.within(mapping, start)
         copy = bytearray(self.size)
         done = 0
         while done < self.size:
             done += os.preadv(self.fd, [memoryview(copy)[done:]], done)
         return copy
+
+    def mapping(self) -> tuple[mmap.mmap, int]:
+        """Return a private mapping, and where in it the file begins."""
+        if self.size >= _LARGE:
+            from pymonik.system import huge_pages
+
+            if page := huge_pages.page_size():
+                # Of no file yet.
+                mapping = _Mapping(-1, self.size + page, flags=mmap.MAP_PRIVATE)
+                return mapping, huge_pages.map_into(mapping, self.fd, self.size, mmap.MAP_PRIVATE)
+        return _Mapping(self.fd, self.size, flags=mmap.MAP_PRIVATE, prot=_BOTH), 0
+
+    def within(self, mapping: mmap.mmap, start: int) -> mmap.mmap | memoryview:
+        """Return the memory of the file in a mapping of it, which lives as long."""
+        if len(mapping) == self.size:
+            return mapping
+        return memoryview(mapping)[start : start + self.size]
 
     def equals(self, raw: memoryview) -> bool:
         """Compare with other bytes; the mapping is kept, since what is met twice is met again."""

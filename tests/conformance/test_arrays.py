@@ -13,6 +13,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.capture.freeze import content_of
+from pymonik.system import memory_file
 
 from .programs import identity
 
@@ -99,8 +100,13 @@ def test_many_calls_share_an_array(client: Pymonik, tmp_path: Path, kind: str) -
     assert size <= 1.2 * (array.nbytes + mask) + 40_000
 
 
+@pytest.mark.parametrize("is_large", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_memory_travels_beside_the_pickle(tmp_path: Path, kind: str) -> None:
+def test_its_memory_travels_beside_the_pickle(
+    tmp_path: Path, kind: str, is_large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_large:  # mapped where huge pages may be
+        monkeypatch.setattr(memory_file, "_LARGE", SIZE)
     array = KINDS[kind](tmp_path)
     content = content_of(array)
     assert len(content.data) < 1000

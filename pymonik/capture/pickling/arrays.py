@@ -65,7 +65,15 @@ def _writable(flat: Any) -> Any:
     view = memoryview(flat)
     if not view.readonly:
         return view
-    return view.obj if isinstance(view.obj, (bytearray, mmap.mmap)) else bytearray(view)
+    whole = view.obj
+    if not isinstance(whole, (bytearray, mmap.mmap)):
+        return bytearray(view)
+    if len(whole) == view.nbytes:
+        return whole
+    from pymonik.system.memcmp import address_of  # it loads ctypes
+
+    start = address_of(view) - address_of(whole)
+    return memoryview(whole)[start : start + view.nbytes]
 
 
 def _reduced_masked(numpy: Any, array: Any) -> Any:

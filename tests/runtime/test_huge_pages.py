@@ -1,0 +1,157 @@
+"""Huge pages: asked for once, where whole ones fit; what is in a file is the same without them."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pymonik.runtime.executor import mappings
+from pymonik.system import huge_pages, memory_file
+from pymonik.system.memcmp import address_of
+from pymonik.system.memory_file import MemoryFile
+
+PAGE = 2 << 20
+SIZES = [PAGE - 1, PAGE, PAGE + 1, 3 * PAGE - 5, 3 * PAGE]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux makes huge pages on request")
+
+Asked = list[tuple[int, int, int]]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Let files of any size have huge pages of 2 MiB, and note what the kernel is asked."""
+    asked: Asked = []
+    real = huge_pages._madvise
+
+    def note(place: int, size: int, advice: int) -> int:
+        asked.append((place % PAGE, size, advice))
+        return int(real(place, size, advice))
+
+    monkeypatch.setattr(huge_pages, "page_size", lambda: PAGE)
+    monkeypatch.setattr(huge_pages, "_madvise", note)
+    monkeypatch.setattr(huge_pages._Kernel, "makes_them", True)
+    monkeypatch.setattr(memory_file, "_LARGE", PAGE - 1)
+    return asked
+
+
+def pattern(size: int) -> Any:
+    return np.resize(np.arange(251, dtype=np.uint8), size)
+
+
+def read(file: MemoryFile) -> Any:
+    return np.frombuffer(file.map(), np.uint8)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_whole_huge_pages_are_asked_for_once(asked: Asked, size: int) -> None:
+    data = pattern(size)
+    file = MemoryFile.copy_of(memoryview(data))
+    assert asked == ([(0, size // PAGE * PAGE, huge_pages._MADV_COLLAPSE)] if size >= PAGE else [])
+    assert os.fstat(file.fd).st_size == size
+    assert np.array_equal(read(file), data)
+    assert file.equals(memoryview(data))
+
+
+def refused(number: int) -> Callable[[int, int, int], int]:
+    def answer(place: int, size: int, advice: int) -> int:
+        ctypes.set_errno(number)
+        return -1
+
+    return answer
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOMEM, errno.EAGAIN])
+def test_a_kernel_that_makes_none_takes_none_of_the_bytes(
+    asked: Asked, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huge_pages, "_madvise", refused(number))
+    data = pattern(3 * PAGE - 5)
+    assert np.array_equal(read(MemoryFile.copy_of(memoryview(data))), data)
+    # One that does not know the request is not asked again; one that has none now is.
+    assert huge_pages._Kernel.makes_them == (number != errno.EINVAL)
+
+
+def test_a_kernel_that_does_not_know_them_is_not_asked_again(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huge_pages._Kernel, "makes_them", False)
+    MemoryFile.copy_of(memoryview(pattern(PAGE)))
+    assert not asked
+
+
+SAID = {"hpage_pmd_size": f"{PAGE}\n", "enabled": "[madvise]", "shmem_enabled": "[never] deny"}
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [
+        (SAID, PAGE),
+        ({**SAID, "enabled": "madvise [never]"}, 0),
+        ({**SAID, "shmem_enabled": "never [deny]"}, 0),
+        ({**SAID, "hpage_pmd_size": f"{512 << 20}"}, 0),
+        ({}, 0),
+    ],
+)
+def test_who_wants_none_gets_none(
+    said: dict[str, str], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(name: str) -> str:
+        if name not in said:
+            raise FileNotFoundError
+        return said[name]
+
+    monkeypatch.setattr(huge_pages, "_said", answer)
+    assert huge_pages.page_size.__wrapped__() == size
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+@pytest.mark.parametrize("kind", [MemoryFile, mappings.ReusableMapping])
+def test_a_mapping_begins_where_a_huge_page_may(
+    asked: Asked, kind: type[MemoryFile], size: int
+) -> None:
+    sent = MemoryFile.copy_of(memoryview(pattern(size)))
+    file = kind(os.dup(sent.fd), size)
+    held = [file.map() for _ in range(3)]
+    assert [address_of(memory) % PAGE for memory in held] == [0, 0, 0]
+    assert [len(memory) for memory in held] == [size] * 3
+
+
+@pytest.mark.parametrize("place", [0, PAGE - 1, PAGE, 3 * PAGE - 6])
+def test_what_is_written_stays_in_its_mapping(asked: Asked, place: int) -> None:
+    data = pattern(3 * PAGE - 5)
+    sent = MemoryFile.copy_of(memoryview(data))
+    file = mappings.ReusableMapping(os.dup(sent.fd), len(data))
+    for _ in range(3):
+        array = read(file)
+        assert np.array_equal(array, data)
+        array[place] ^= 255
+        other = read(file)
+        assert other[place] == data[place]
+        del array, other
+    assert sent.equals(memoryview(data))
+
+
+def test_one_that_was_only_read_is_handed_out_again(asked: Asked) -> None:
+    sent = MemoryFile.copy_of(memoryview(pattern(3 * PAGE - 5)))
+    file = mappings.ReusableMapping(os.dup(sent.fd), sent.size)
+    places = set()
+    for _ in range(4):
+        array = read(file)
+        array.sum()
+        places.add(array.__array_interface__["data"][0])
+        del array
+    assert len(places) == 1
+
+
+def test_a_mapping_that_fails_says_so(asked: Asked) -> None:
+    reader, writer = os.pipe()  # which nobody can map
+    with pytest.raises(OSError, match="No such device"):
+        MemoryFile(reader, PAGE).map()
+    os.close(writer)
