@@ -222,7 +222,7 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
     """
     obj = IMPORTER.lookup(module, qualname)
     if obj is None:
-        from pymonik.capture.definitions.functions import note_made
+        from pymonik.capture.definitions.function_maker import note_made
 
         note_made(obj := make(*parts))
     return obj
@@ -232,6 +232,6 @@ def local_object(module: str, qualname: str, make: Any, *parts: Any) -> Any:
 def set_function(function: Any, state: Any) -> None:
     """Complete a function that was made; leave one that a module here has defined."""
     if IMPORTER.lookup(function.__module__, function.__qualname__) is not function:
-        from pymonik.capture.definitions.namespaces import complete_in
+        from pymonik.capture.definitions.function_maker import complete_in
 
         complete_in(function, state)

@@ -15,7 +15,7 @@ from pymonik.system.structs import NamedTuple
 
 # What imports a module whose name it is given, and what such a name is.
 _BY_NAME = frozenset(("import_module", "__import__"))
-_MODULE = re.compile(r"\.*[^\W\d]\w*(\.[^\W\d]\w*)*")
+_MODULE = r"\.*[^\W\d]\w*(\.[^\W\d]\w*)*"
 
 
 class ModuleSource(NamedTuple):
@@ -46,7 +46,7 @@ def imported_by(code: types.CodeType, package: str) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from imported_by(constant, package)
-        elif is_dynamic and isinstance(constant, str) and _MODULE.fullmatch(constant):
+        elif is_dynamic and isinstance(constant, str) and re.fullmatch(_MODULE, constant):
             level = len(constant) - len(constant.lstrip("."))
             yield from named(constant[level:], level, (), package)
 

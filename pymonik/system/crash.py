@@ -13,7 +13,7 @@ from pymonik.system.memory_file import open_memory_file
 
 # `faulthandler` writes a hundred frames at most: this is more than they take.
 _LIMIT = 32 << 10
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
+_ESCAPED = r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})"
 
 
 def open_crash_file() -> int:
@@ -31,7 +31,7 @@ def python_stack(fd: int, root: str) -> str:
     except OSError:
         return ""
     # `faulthandler` writes ASCII: other characters of file names are escaped.
-    text = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2] or match[3], 16)), text)
+    text = re.sub(_ESCAPED, lambda match: chr(int(match[1] or match[2] or match[3], 16)), text)
     # Of what follows a blank line, only the stack is about this crash.
     heading, _, rest = text.partition("\n\n")
     own = os.path.join(root, "pymonik", "")

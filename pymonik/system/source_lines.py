@@ -19,7 +19,7 @@ from pymonik.system.forks import fork_safe
 # What has no file: these names are given to any program, and to code that others generate, too.
 _NAMELESS = frozenset({"<string>", "<stdin>", "<unknown>", "?"})
 # A frame as `traceback` writes it, in a group behind bars, or as `faulthandler` does.
-_FRAME = re.compile(r'(?P<lead>[ |]*) {2}File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}),? in .+')
+_FRAME = r'(?P<lead>[ |]*) {2}File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}),? in .+'
 
 # By file: when it was changed, and its lines. A script may be moved away while its calls run.
 _LINES: dict[str, tuple[int | None, list[str]]] = {}
@@ -67,7 +67,7 @@ def with_source_lines(trace: str) -> str:
     at = 0
     while at < len(lines):
         result.append(lines[at])
-        frame = _FRAME.fullmatch(lines[at])
+        frame = re.fullmatch(_FRAME, lines[at])
         at += 1
         if frame is None:
             continue

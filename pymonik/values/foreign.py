@@ -10,13 +10,14 @@ import re
 
 # Bytes of a text that a cluster is sent: it copies some of them to every dependent of a task.
 STORED = 16 << 10
-_REFUSED = re.compile("[\0\ud800-\udfff]")
+# Patterns are compiled where one is first needed, which in most programs is nowhere.
+_REFUSED = "[\0\ud800-\udfff]"
 _CUT = " … "
 # In a URL; and where a text begins with them, as an endpoint without a scheme does.
-_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]*@")
+_CREDENTIALS = r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]*@"
 # In what is no URL, as a path has one slash of two, a slip another character, a password a slash:
 # shown as if it were. A port is no password. Each name is looked at once, from its beginning.
-_ALMOST = re.compile(r"(?<![^/?#\s:@'\"])[^/?#\s:@'\"]*:(?!//|\d+/)[^\s:@'\"]+@")
+_ALMOST = r"(?<![^/?#\s:@'\"])[^/?#\s:@'\"]*:(?!//|\d+/)[^\s:@'\"]+@"
 
 
 def harmless(text: str, lines: bool = False) -> str:
@@ -37,8 +38,8 @@ def storable(text: str, limit: int = STORED) -> str:
     PostgreSQL refuses NUL, UTF-8 has no lone surrogates. limit: bytes; the middle is cut out first,
     since the end of an error says as much as its beginning. Idempotent.
     """
-    if _REFUSED.search(text):
-        text = _REFUSED.sub(lambda match: _escape(match[0]), text)
+    if re.search(_REFUSED, text):
+        text = re.sub(_REFUSED, lambda match: _escape(match[0]), text)
     if len(text) * 4 <= limit or len(data := text.encode()) <= limit:
         return text
     half = (limit - len(_CUT.encode())) // 2
@@ -70,9 +71,9 @@ def demand_printable(what: str, text: str) -> str:
 
 def redacted(text: str) -> str:
     """Return a text with stars for the user and password in every URL in it."""
-    return _ALMOST.sub("***@", _CREDENTIALS.sub("***@", text)) if "@" in text else text
+    return re.sub(_ALMOST, "***@", re.sub(_CREDENTIALS, "***@", text)) if "@" in text else text
 
 
 def without_credentials(text: str) -> str:
     """Return a text without the user and password in every URL in it."""
-    return _CREDENTIALS.sub("", text) if "@" in text else text
+    return re.sub(_CREDENTIALS, "", text) if "@" in text else text

@@ -145,7 +145,7 @@ class Outputs:
         return due
 
 
-_OF_SEVERAL = re.compile(r"(.+)\.(\d+)\.(\d+)")
+_OF_SEVERAL = r"(.+)\.(\d+)\.(\d+)"
 
 
 def value_id(stored: str, outputs: Outputs, output: int, place: int) -> str:
@@ -155,7 +155,7 @@ def value_id(stored: str, outputs: Outputs, output: int, place: int) -> str:
 
 def stored_in(id: str) -> tuple[str, int | None, int]:
     """Return what a value is stored in: its id, and output and place there, if the id has them."""
-    match = _OF_SEVERAL.fullmatch(id)
+    match = re.fullmatch(_OF_SEVERAL, id)
     return (match[1], int(match[2]), int(match[3])) if match else (id, None, 0)
 
 

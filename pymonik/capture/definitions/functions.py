@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import opcode
 import types
-import weakref
 from itertools import chain
 from typing import Any
 
 from pymonik.capture.code_text import instructions, nested
+from pymonik.capture.definitions.function_maker import is_made_here
 from pymonik.capture.definitions.record import found_at
 from pymonik.capture.reachable import cell_value
 from pymonik.system.blake import blake2b
@@ -20,20 +20,7 @@ from pymonik.system.blake import blake2b
 # Begins the outlines of functions.
 _KIND = b"function "
 _STORE_DEREF = opcode.opmap["STORE_DEREF"]
-# Functions of the script that were made here, of a pickle: elsewhere a module has them.
-_MADE: weakref.WeakSet[types.FunctionType] = weakref.WeakSet()
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
-
-
-def note_made(function: Any) -> None:
-    """Remember that a function stands here for one that a module has under its name."""
-    if type(function) is types.FunctionType:
-        _MADE.add(function)
-
-
-def is_made_here(function: Any) -> bool:
-    """Return whether a function stands here for one of another process, or of the program."""
-    return type(function) is types.FunctionType and function in _MADE
 
 
 def is_known_by_name(function: types.FunctionType) -> bool:
@@ -41,7 +28,7 @@ def is_known_by_name(function: types.FunctionType) -> bool:
     name, module = function.__qualname__, function.__module__
     if "." in name or "<" in name:
         return False
-    if function in _MADE:  # its module need not be there
+    if is_made_here(function):  # its module need not be there
         return True
     from pymonik.capture.definitions.by_value import (
         is_by_value_from,

@@ -13,7 +13,8 @@ from typing import Any
 
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.as_captured import are_live, is_in_unit, liveness
-from pymonik.capture.definitions.functions import is_made_here, is_of_function, outline_of
+from pymonik.capture.definitions.function_maker import is_made_here
+from pymonik.capture.definitions.functions import is_of_function, outline_of
 from pymonik.capture.definitions.record import (
     SINGLE,
     DefinitionRecord,

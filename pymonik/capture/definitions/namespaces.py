@@ -8,15 +8,18 @@ this: those of one pickle share what they see anyway.
 
 from __future__ import annotations
 
-import builtins
-import contextlib
 import types
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from pymonik._pickled import pickled
 from pymonik.capture.code_text import STORING, instructions, nested
+from pymonik.capture.definitions.function_maker import (
+    fill_cell,
+    fill_namespace,
+    new_cell,
+    new_namespace,
+)
 from pymonik.capture.definitions.record import record_of
 from pymonik.capture.reachable import global_names
 from pymonik.system.attributes import attribute
@@ -92,48 +95,6 @@ class Namespace:
         return new_namespace, (self.identity, self.basic), self.values, None, None, fill_namespace
 
 
-@pickled
-def new_namespace(identity: str, basic: dict[str, Any]) -> dict[str, Any]:
-    """Begin the variables of a module."""
-    space = dict(basic)
-    _note(identity, space)
-    return space
-
-
-@pickled
-def fill_namespace(space: dict[str, Any], values: dict[str, Any]) -> None:
-    """Fill them."""
-    space.update(values)
-
-
-@pickled
-def function_in(code: types.CodeType, space: dict[str, Any], *rest: Any) -> types.FunctionType:
-    """Make a function that sees variables which are there, and stay as they are."""
-    space.setdefault("__builtins__", vars(builtins))
-    return types.FunctionType(code, space, *rest)
-
-
-@pickled
-def complete_in(function: types.FunctionType, state: Any) -> None:
-    """Complete it, out of the state that cloudpickle gives a function."""
-    own, slots = state
-    vars(function).update(own)
-    space = function.__globals__
-    space.update({**slots.pop("__globals__"), "__builtins__": space["__builtins__"]})
-    for mine, given in zip(function.__closure__ or (), slots.pop("__closure__") or ()):
-        with contextlib.suppress(ValueError):  # it is empty
-            mine.cell_contents = given.cell_contents
-    slots.pop("_cloudpickle_submodules")  # imported, since the pickle names them
-    for name, value in slots.items():
-        setattr(function, name, value)
-
-
-@pickled
-def new_code(*parts: Any) -> types.CodeType:
-    """Return code out of its parts."""
-    return types.CodeType(*parts)
-
-
 def holds_code(data: bytes) -> bool:
     """Return whether a pickle may carry functions or classes by value."""
     return b"new_code" in data or b"cloudpickle" in data
@@ -151,24 +112,3 @@ def is_variable(cell: types.CellType) -> bool:
 def reduce_cell(cell: types.CellType, identity: str) -> Any:
     """Return how a pickle makes a cell that is known by a name."""
     return new_cell, (identity,), (cell.cell_contents,), None, None, fill_cell
-
-
-@pickled
-def new_cell(identity: str) -> types.CellType:
-    """Begin a cell of a closure."""
-    cell = types.CellType()
-    _note(identity, cell)
-    return cell
-
-
-@pickled
-def fill_cell(cell: types.CellType, state: tuple[Any]) -> None:
-    """Fill it."""
-    cell.cell_contents = state[0]
-
-
-def _note(identity: str, made: Any) -> None:
-    from pymonik.capture.class_parts import NOTE
-
-    for note in NOTE[-1:]:
-        note(identity, made)

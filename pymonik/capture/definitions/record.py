@@ -13,13 +13,15 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymonik.capture import class_parts
-from pymonik.capture.changes.watch import ObjectWatch
 from pymonik.system.attributes import attribute
 from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Definition
+
+if TYPE_CHECKING:
+    from pymonik.capture.changes.watch import ObjectWatch
 
 # Of definitions that are kept: those of a notebook that is used for a long time.
 MAX_RECORDS = 2048

@@ -23,7 +23,8 @@ from pymonik._pickled import pickled
 from pymonik.capture.changes.watch import ObjectWatch
 from pymonik.capture.definitions.arguments import is_argument
 from pymonik.capture.definitions.as_captured import clear_after_unit, is_alone, is_in_unit
-from pymonik.capture.definitions.functions import is_made_here, outline_of
+from pymonik.capture.definitions.function_maker import is_made_here
+from pymonik.capture.definitions.functions import outline_of
 from pymonik.capture.definitions.lookup import DefinitionLookup
 from pymonik.capture.definitions.maker import DefinitionMaker, Reference
 from pymonik.capture.definitions.record import (

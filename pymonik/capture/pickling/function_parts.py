@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from pymonik.capture.definitions.by_value import is_by_value
-from pymonik.capture.definitions.namespaces import function_in, new_code
+from pymonik.capture.definitions.function_maker import function_in, new_code
 from pymonik.capture.definitions.record import RECORDS, found_at
 from pymonik.capture.importer import local_object, set_function
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from pymonik.capture.definitions.namespaces import complete_in, function_in, shared_names
+from pymonik.capture.definitions.function_maker import complete_in, function_in
+from pymonik.capture.definitions.namespaces import shared_names
 from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE
 from pymonik.capture.pickling.function_parts import SharedGlobal

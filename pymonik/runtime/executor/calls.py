@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.capture.definitions.shown import SHOWN
-from pymonik.capture.definitions.versions import as_seen_by, known_by
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.context import context
 from pymonik.runtime.executor.feed import ArgumentReader
@@ -173,6 +172,7 @@ def applied(
 
 def _seeing(function: LoadedFunction, getter: Any) -> Any:
     """Load an argument with classes as the function knows them, whoever made it and when."""
+    from pymonik.capture.definitions.versions import as_seen_by  # not before the first value
 
     def get(element: int, made: Sequence[Any]) -> Any:
         with as_seen_by(function.classes()):
@@ -195,6 +195,8 @@ class LoadedFunction:
     def classes(self) -> dict[str, Any]:
         """Return the classes that it was loaded with."""
         if self._classes is None:
+            from pymonik.capture.definitions.versions import known_by  # not before the first value
+
             self()
             self._classes = known_by(self.content.buffers)
         return self._classes

@@ -217,6 +217,7 @@ def _nothing(number: int, frame: Any) -> None:
 
 def _load() -> None:
     """Load all that the first unit needs before it comes: this process may be started ahead."""
+    import pymonik.capture.definitions.function_maker
     import pymonik.runtime.executor.logs
     import pymonik.runtime.executor.pools
     import pymonik.runtime.executor.surroundings
