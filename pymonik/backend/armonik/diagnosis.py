@@ -1,8 +1,9 @@
 """Diagnosis: why nothing answers at an endpoint.
 
 gRPC says little, and the same of a closed port, a missing certificate and a proxy. Enters: a
-connection over which the first request has failed. Leaves: a sentence that says what stands in the
-way, and what to do. Looks at the other end with a plain socket, for a few seconds at most.
+connection, and the first request over it. Leaves: its answer; where it fails, a sentence that says
+what stands in the way, and what to do. Looks at the other end with a plain socket, for a few
+seconds at most.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Callable
+from typing import TypeVar
 
 from pymonik.backend.armonik.connection import Connection
 from pymonik.backend.armonik.credentials import authorities, expiry_of
+from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.values.foreign import redacted, storable
+
+Answer = TypeVar("Answer")
 
 # For a plain socket: a cluster that is there takes the connection in milliseconds.
 _SECONDS = 2.0
@@ -21,6 +27,24 @@ _SECONDS = 2.0
 _SHOWN = 200
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _BYPASSES = ("no_grpc_proxy", "no_proxy")
+
+
+def first_answer(connection: Connection, ask: Callable[[], Answer]) -> Answer:
+    """Ask for the first time over a connection; when nothing answers, find out why."""
+    endpoint = redacted(connection.endpoint)
+    try:
+        return ask()
+    except ClusterUnreachable as error:
+        if error.http_status:  # a proxy has said why
+            raise
+        why = diagnose(connection)
+        raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
+    except ClusterError as error:
+        if error.http_status == 400 and connection.client_certificate:
+            why = untaken_certificate(connection)
+            text = f"control plane {endpoint}: a proxy on the way refuses the request"
+            error.args = (f"{text}: {why} (HTTP 400)",)
+        raise
 
 
 def diagnose(connection: Connection) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from armonik.protogen.client import (
@@ -28,20 +28,13 @@ from armonik.protogen.common.task_status_pb2 import TaskStatus
 
 from pymonik.backend.armonik import messages
 from pymonik.backend.armonik.connection import Connection
-from pymonik.backend.armonik.diagnosis import diagnose, untaken_certificate
+from pymonik.backend.armonik.diagnosis import first_answer
 from pymonik.backend.armonik.download import Downloader
 from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.patience import FIRST
 from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.store import ClusterStore
-from pymonik.errors import (
-    BackendError,
-    ClusterError,
-    ClusterUnreachable,
-    PartitionError,
-    StaleError,
-    WireError,
-)
+from pymonik.errors import BackendError, PartitionError, StaleError, WireError
 from pymonik.plan.requests import NAMES
 from pymonik.settings import settings
 from pymonik.values.foreign import redacted, storable
@@ -76,7 +69,7 @@ class Session:
 
     def open(self, names: Sequence[str]) -> int:
         """Check the partitions and create the session; return the pods that are reserved for it."""
-        partitions = {p.id: p for p in self._first(self._list_partitions)}
+        partitions = {p.id: p for p in first_answer(self._connection, self._list_partitions)}
         names = list(dict.fromkeys(names)) or [settings().partition]
         for name in names:
             if name not in partitions:
@@ -104,23 +97,6 @@ class Session:
         finally:
             self.disconnect()
 
-    def _first(self, ask: Callable[[], Any]) -> Any:
-        """Ask for the first time; when nothing answers, find out why."""
-        try:
-            return ask()
-        except ClusterUnreachable as error:
-            if error.http_status:  # a proxy has said why
-                raise
-            why = diagnose(self._connection)
-            endpoint = self.rpc.endpoint
-            raise ClusterUnreachable(f"control plane {endpoint} cannot be reached: {why}") from None
-        except ClusterError as error:
-            if error.http_status == 400 and self._connection.client_certificate:
-                why = untaken_certificate(self._connection)
-                text = f"control plane {self.rpc.endpoint}: a proxy on the way refuses the request"
-                error.args = (f"{text}: {why} (HTTP 400)",)
-            raise
-
     def list_partitions(self) -> list[str]:
         """Return the names of the partitions of the cluster."""
         return [partition.id for partition in self._list_partitions()]
@@ -135,8 +111,9 @@ class Session:
         """Join an existing session; return the pods that are reserved for it."""
         request = sessions_common_pb2.GetSessionRequest(session_id=storable(session_id))
         try:
-            session = self._first(
-                lambda: self.rpc.read(self.sessions.GetSession, request, FIRST).session
+            session = first_answer(
+                self._connection,
+                lambda: self.rpc.read(self.sessions.GetSession, request, FIRST).session,
             )
         except StaleError as error:
             raise BackendError(
