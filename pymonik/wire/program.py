@@ -123,6 +123,11 @@ class Program:
         """The steps whose values are stored, in order."""
         return [number for number, own in enumerate(self.own) if own[_KEEP] is not False]
 
+    def is_stored(self, step: int, element: int) -> bool:
+        """Return whether the value of a step is stored for an element."""
+        keep = self.own[step][_KEEP]
+        return keep is True or bool(keep and keep[element])
+
     @property
     def data(self) -> bytes:
         """The program as bytes."""

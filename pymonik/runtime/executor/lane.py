@@ -98,6 +98,8 @@ class _Lanes:
         # Calls that earlier attempts have told of; all others are as good as new.
         self._tried = {place for _, place in keys}
         self._done = 0
+        # When calls may turn out to be too long: it is asked of each, from then on.
+        self._due = 0.0
         # Of the runner's errors, those that the cells have; others are of the call that runs.
         self._told = len(runner.errors)
 
@@ -109,6 +111,7 @@ class _Lanes:
                 self._keep(place, step[0])
         runner.hosting.page.numbers[ELEMENT] = 0
         runner.began = time.monotonic()
+        self._due = runner.began + SAMPLE_PART * settings().unit_seconds
         try:
             columns = self._all()
         except _Stopped:
@@ -177,7 +180,7 @@ class _Lanes:
     def _call(self, place: int) -> None:
         """Run a call, and hand its value on."""
         cells, runner = self._cells, self._runner
-        if cells.stopped or self._is_over():
+        if cells.stopped or (time.monotonic() >= self._due and self._is_over()):
             raise _Stopped
         hosting, step, value, raised = runner.hosting, self._steps[place], NOTHING, None
         args = self._plain(step) if place not in self._tried else None
@@ -191,7 +194,7 @@ class _Lanes:
             except BaseException as error:
                 raised = error
             else:
-                if hosting.restore.is_due():
+                if running.CHANGES or hosting.restore.is_changed():  # as `is_due` asks
                     hosting.restore()
         if value is NOTHING:
             value = runner.step(0, place, step, self._made, raised)
@@ -209,16 +212,19 @@ class _Lanes:
             return None
         args, made = [], self._made
         for column in step.columns:
-            kind, what = column[0], column[1]
-            if kind == "p":
-                if made[what] is EMPTY:
+            what = column[1]
+            if column[0] == "p":
+                value = made[what]
+                if value is EMPTY:
                     self._await(what)
-                what = made[what]
-                if type(what) is StepValue:
+                    value = made[what]
+                if type(value) is StepValue:
                     return None
-            elif kind != "v":
+                args.append(value)
+            elif column[0] == "v":
+                args.append(what)
+            else:
                 return None
-            args.append(what)
         return args
 
     def _await_inputs(self, step: StepCode) -> None:

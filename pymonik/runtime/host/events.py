@@ -76,6 +76,17 @@ class CameLate(NamedTuple):
     unit: int
 
 
+class GangSeen(NamedTuple):
+    """What executors that run a unit together have made so far of its values; a report follows.
+
+    records: of those that are stored, in order; `EMPTY` where there is none yet.
+    """
+
+    executor: int
+    unit: int
+    records: Sequence[Any]
+
+
 class GangsSeen(NamedTuple):
     """Units that several executors run together have run for some time."""
 
@@ -171,6 +182,7 @@ Event = (
     | CameLate
     | GangsSeen
     | JournalRead
+    | GangSeen
     | JournalSeen
     | ExecutorLost
     | SliceFaulted

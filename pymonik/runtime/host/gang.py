@@ -112,16 +112,12 @@ class GangState:
         """Return failures of calls that have no place here, made by those that have."""
         return [] if self.cells is None else self.cells.failures()
 
-    def seen(self, places: Iterable[int]) -> list[tuple[Any, ...]]:
-        """Return what has been made so far at some places, as steps of a journal."""
-        steps: list[tuple[Any, ...]] = [()] * len(self.lanes)
+    def seen(self, places: Iterable[int]) -> list[Any]:
+        """Return what has been made so far at some places; `EMPTY` where there is nothing yet."""
         if self.cells is None:
-            return steps
-        for place in places:
-            record = self.cells.get(place)
-            if record is not EMPTY and record is not HELD:
-                steps[place] = (record,)
-        return steps
+            return []
+        records = map(self.cells.get, places)
+        return [EMPTY if record is HELD else record for record in records]
 
     def close(self) -> None:
         """Let go of what has been made."""

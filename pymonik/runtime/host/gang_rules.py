@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pymonik.runtime.host.events import (
     CameLate,
+    GangSeen,
     GangsSeen,
     SliceEnded,
     StepsHeld,
@@ -19,6 +20,7 @@ from pymonik.runtime.host.events import (
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.values.outcome import Failure
+from pymonik.wire.shared_cells import EMPTY
 
 if TYPE_CHECKING:
     from pymonik.runtime.host.gang import GangState
@@ -111,6 +113,18 @@ def _take_errors(state: SchedulerState, running: UnitState, gang: GangState) -> 
     ]
     failures += gang.failures()
     state.fill(running, 0, [], [one for one in failures if one.mark not in state.failures])
+
+
+def gang_seen(state: SchedulerState, event: GangSeen) -> None:
+    """Fill in what has ended, while the unit runs."""
+    piece = state.piece_of(event.executor, event.unit)
+    if piece is None or event.unit not in state.units:
+        return
+    outputs = piece.running.unit.outputs
+    for output, record in enumerate(event.records):
+        if record is not EMPTY:
+            outputs.tell(output, 0, [record])
+    state.call_back(outputs.due())
 
 
 def gangs_seen(state: SchedulerState, event: GangsSeen) -> None:

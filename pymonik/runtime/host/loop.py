@@ -21,6 +21,7 @@ from pymonik.runtime.host.events import (
     ElementsReported,
     Event,
     ExecutorLost,
+    GangSeen,
     GangsSeen,
     JournalRead,
     JournalSeen,
@@ -168,7 +169,9 @@ class HostLoop:
                     self._pool.kill(number, f"it sent what cannot be taken: {error!r}")
         if self._is_limited:
             self._pool.enforce()
-        if was_busy and time.monotonic() - self._looked > _LOOK:
+        if not was_busy:  # what begins now is looked at when it has run for some time
+            self._looked = time.monotonic()
+        elif time.monotonic() - self._looked > _LOOK:
             self._look()
 
     def _give(self, number: int, pieces: list[UnitSlice]) -> None:
@@ -194,8 +197,9 @@ class HostLoop:
             for piece in pieces:
                 gang, unit = piece.running.gang, piece.running.unit
                 if gang is not None and gang.executors[0] == number:
-                    steps = gang.seen(unit.program.outputs)
-                    self.tell(JournalSeen(number, unit.number, 0, [], steps))
+                    # Few of them: what else its calls have made is not looked at here.
+                    records = gang.seen(unit.program.outputs)
+                    self.tell(GangSeen(number, unit.number, records))
                     self._is_news = True
         self.tell(GangsSeen())
 

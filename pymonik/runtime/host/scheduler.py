@@ -62,6 +62,7 @@ RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.SliceEnded: (slice_rules.slice_ended, _RANGE),
     events.StepsHeld: (gang_rules.steps_held, _UNIT),
     events.CameLate: (gang_rules.came_late, _UNIT),
+    events.GangSeen: (gang_rules.gang_seen, _UNIT),
     events.GangsSeen: (gang_rules.gangs_seen, None),
     events.JournalRead: (slice_rules.journal_read, _UNIT),
     events.JournalSeen: (slice_rules.journal_seen, _UNIT),

@@ -107,12 +107,11 @@ def journal_seen(state: SchedulerState, event: JournalSeen) -> None:
     columns = [entries] if outputs == 1 else [list(column) for column in zip(*entries)]
     for output, records in enumerate(columns):
         unit.outputs.tell(output, first, records)
-    stored = {step: output for output, step in enumerate(unit.program.outputs)}
-    for place, step in enumerate(event.steps):
-        keep = unit.program.steps[place].keep
-        element = first + len(entries)
-        if step and (keep is True or (keep and keep[element])):
-            unit.outputs.tell(stored[place], element, [step[0]])
+    steps, element = event.steps, first + len(entries)
+    for output, place in enumerate(unit.program.outputs if steps else ()):
+        step = steps[place] if place < len(steps) else ()
+        if step and unit.program.is_stored(place, element):
+            unit.outputs.tell(output, element, [step[0]])
     state.call_back(unit.outputs.due())
 
 
