@@ -140,8 +140,13 @@ class Code:
     def _are_all_plain(self, table: DefinitionLookup) -> bool:
         from pymonik.capture.definitions.record import record_of
 
-        self._met = table.functions
-        return not any(map(record_of, self._plain))
+        # Read before the look, as more may be met meanwhile; and noted behind it, since calls of
+        # other threads rely on it.
+        met = table.functions
+        if any(map(record_of, self._plain)):
+            return False
+        self._met = met
+        return True
 
     def _are_files_current(self) -> bool:
         from pymonik.capture.local_modules import file_stamp

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.capture.definitions.record import DefinitionRecord
+from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE, Definitions
 from pymonik.capture.function import capture_function
 from pymonik.capture.interner import Interner
@@ -71,3 +71,21 @@ def test_one_is_counted_when_its_record_is_there(module: Any) -> None:
     table = Definitions(Records())
     table.record_of(module.helper)
     assert (counts, table.lookup.functions) == ([0], 1)
+
+
+def test_a_call_does_not_rely_on_a_look_of_another_thread_that_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    code = capture_function(module.body, "body", Interner())
+    meet(module.helper)
+    others: list[bool] = []
+
+    def looking(obj: Any) -> Any:
+        monkeypatch.undo()
+        others.append(code.is_current())  # as a call of another thread asks, amid the look
+        return record_of(obj)
+
+    monkeypatch.setattr("pymonik.capture.definitions.record.record_of", looking)
+    assert not code.is_current()
+    assert others
+    assert not any(others)

@@ -73,8 +73,10 @@ class ContainerWatch:
         if any(self._bare) or (self._few and not self._few.holds()):
             return False
         if self._many and (moment is None or moment is not self._moment):
+            if not self._many.holds():
+                return False
+            # Behind the look: calls of other threads in this moment rely on it.
             self._moment = moment
-            return self._many.holds()
         return True
 
     def _find(self, open_ones: list[Any]) -> None:

@@ -72,6 +72,7 @@ class ObjectWatch:
                 return False
             if self._epoch is EPOCH.token:
                 return True
+            # Read before the look, and noted behind it: another thread relies on what is noted.
             token = EPOCH.token
             if self._pickled.hold():
                 self._epoch = token
