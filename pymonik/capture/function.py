@@ -36,8 +36,8 @@ class Code:
     """
 
     __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_met", "_plain",
-                 "_spaces", "_table", "asks", "content", "delegates", "function", "handles_in",
-                 "whole")  # fmt: skip
+                 "_sees_names_alone", "_spaces", "_table", "asks", "content", "delegates",
+                 "function", "handles_in", "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -78,6 +78,9 @@ class Code:
             self._watch_module(name)
         for watched in containers.functions if containers is not None else reachable(function):
             self._watch(watched)
+        self._sees_names_alone = not (
+            self._containers or self._definitions or self._table or self._files
+        )
 
     @classmethod
     def of_content(cls, content: Content) -> Code:
@@ -87,6 +90,7 @@ class Code:
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
         code._definitions, code._containers, code._table = [], None, None
+        code._sees_names_alone = True
         return code
 
     def _watch_module(self, name: str) -> None:
@@ -123,6 +127,8 @@ class Code:
         for cell, value in self._cells:
             if cell_value(cell) is not value:
                 return False
+        if self._sees_names_alone:
+            return True
         if self._containers is not None and not self._containers.hold(moment):
             return False
         if self._definitions and not self._are_classes_current():

@@ -29,6 +29,7 @@ from pymonik.values.options import from_keywords, merge
 from pymonik.values.outcome import PENDING
 
 T = TypeVar("T")
+_new = object.__new__
 
 
 class Recorder:
@@ -76,8 +77,12 @@ class Recorder:
         args: None where `held`, numbers and handles, are all that it takes: see `ValueState`. Once
         it stands in `pending`, another thread may send it: all else is done before.
         """
-        handle: ResultHandle[Any] = handle_to(None, 0, owner)
+        # As `handle_to` makes one, without a call of it.
+        handle: ResultHandle[Any] = _new(ResultHandle)
         node = handle._node = Call.recorded(handle, spec, args, held, site, lasti, label)
+        handle._index = 0
+        handle._client = owner
+        handle._liveness = handle._slot = None
         if label is not None:
             self.names[label] = handle
         # `list.append` is atomic under the GIL, and the last thing done: see the docstring.

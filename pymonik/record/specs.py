@@ -123,7 +123,23 @@ class CallSpecs:
             if key is not None:
                 # Another thread may have made one meanwhile: calls alike share theirs.
                 spec = self._specs.setdefault(key, spec)
+                own = self._codes.get(id(task))
+                if len(key) == 3 and not code.handles_in and own is not None and own[1] is code:
+                    self._specs[task, width] = spec  # for `usual_spec`
         return spec
+
+    def usual_spec(self, task: TaskDefinition, width: int) -> CallSpec | None:
+        """Return what calls without keywords and options share, if it is made and as it was."""
+        spec = self._specs.get((task, width))
+        if spec is None:
+            return None
+        if not spec.code.is_current(self.moment):
+            known = self._codes.get(id(task))
+            if known is not None and known[1] is spec.code:  # its containers say so once a moment
+                self._capture(task, spec.code)
+            return None
+        changes = self._surroundings.changes() if self._surroundings is not None else None
+        return spec if spec.surroundings is changes else None
 
     def _environment_for(self, task: TaskDefinition) -> Any:
         if task.environment is None:
@@ -140,14 +156,18 @@ class CallSpecs:
         cached = self._codes.get(id(task))
         if cached is not None and cached[1].is_current(self.moment):
             return cached[1]
+        return self._capture(task, None if cached is None else cached[1])
+
+    def _capture(self, task: TaskDefinition, outdated: Code | None) -> Code:
+        """Capture a function, and keep nothing of what it was before."""
         if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
             self._codes.clear()
             self._specs.clear()
         is_own = task.__module__.startswith(_OWN)
         digest_below = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
         code = capture_function(task.func, task.func_name, self._interner, digest_below)
-        if cached is not None:  # what it has captured may be large: nothing may keep it
-            for key in [k for k, spec in list(self._specs.items()) if spec.code is cached[1]]:
+        if outdated is not None:  # what it has captured may be large: nothing may keep it
+            for key in [k for k, spec in list(self._specs.items()) if spec.code is outdated]:
                 self._specs.pop(key, None)
         self._codes[id(task)] = (task, code)
         return code

@@ -21,10 +21,9 @@ from pymonik.record.builtin_tasks import (
     builtin,
     call_row,
     call_row_in,
-    call_whole,
-    call_whole_in,
     calling,
 )
+from pymonik.record.call_layout import laid_out
 from pymonik.record.context import PlainCall
 from pymonik.record.current import current_recorder
 from pymonik.record.definition import check_definition, name_of
@@ -159,24 +158,15 @@ class Task(Generic[P, R]):
                 labels = functools.partial(self._labels, count, keywords)
                 slots, shares = captured(recorder.arguments, slots, labels)
                 break
-        specs = recorder.specs
-        code = specs.code_for(self)
-        if shares:  # one argument of all, in which what is shared stays so
-            capture = recorder.arguments
-            whole = capture.argument((args, kwargs), f"an argument of {self.func_name!r}")
-            args, keywords = (capture.filled(code.content, code.handles_in), whole), ()
-            code = specs.code_for(builtin(call_whole_in if self.require_context else call_whole))
-        elif code.handles_in:
-            # The function has handles in its closure: it is passed as an argument with holes.
-            if held is not None:
-                slots, shares = captured(recorder.arguments, held, tuple)
-                held = None  # its slot values hold the liveness themselves
-            args = (recorder.arguments.filled(code.content, code.handles_in), *slots)
-            code = specs.code_for(calling(self.require_context))
-        else:
-            args = slots
-        spec = specs.spec_for(self, code, len(args), keywords, task_options)
-        own = None if args is held else args
+        specs, spec = recorder.specs, None
+        if not (kwargs or shares) and task_options is None:
+            spec = specs.usual_spec(self, count)
+        if spec is None:
+            whole = (args, kwargs) if shares else None
+            slots, held, spec = laid_out(
+                self, recorder.arguments, specs, slots, held, whole, keywords, task_options
+            )
+        own = None if slots is held else slots
         handle: ResultHandle[R]
         handle = recorder.record_call(scope, spec, own, frame.f_code, frame.f_lasti, label, held)
         if delegate:

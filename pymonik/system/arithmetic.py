@@ -7,6 +7,7 @@ belong to the context of a thread, and either module may not be loaded: then not
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from pymonik.system.structs import NamedTuple
@@ -30,6 +31,8 @@ class Arithmetic(NamedTuple):
 DEFAULT = Arithmetic()
 # What `glance` gives where neither module is loaded.
 _NOTHING = (None, None, None, None, None)
+# What gives the context of `decimal`, once it was found.
+_getcontext: Callable[[], Any] | None = None
 # The variables of NumPy's settings, since 2.1, once they were found.
 _variables: tuple[Any, Any] | None = None
 _FLOAT_ERRORS = (("divide", "warn"), ("invalid", "warn"), ("over", "warn"), ("under", "ignore"))
@@ -63,22 +66,29 @@ def arithmetic() -> Arithmetic:
 
 
 def glance() -> tuple[Any, ...]:
-    """Return what differs when settings do, as fast as can be; see `kept` for a copy of it."""
-    modules = sys.modules
-    has_numpy = "numpy" in modules
-    if "decimal" in modules and (module := modules["decimal"]) is not None:
-        context = module.getcontext()
-        prec, rounding, traps = context.prec, context.rounding, context.traps
-    elif has_numpy:
+    """Return what differs when settings do, as fast as can be; see `snapshot` for a copy of it."""
+    if _getcontext is None and sys.modules.get("decimal") is None:
+        if _variables is None and "numpy" not in sys.modules:
+            return _NOTHING
         prec = rounding = traps = None
     else:
-        return _NOTHING
-    if not has_numpy:
-        return prec, rounding, traps, None, None
+        context = (_getcontext or _found())()
+        prec, rounding, traps = context.prec, context.rounding, context.traps
     if _variables is not None:  # immutable values, and others when they are set
         errors, printing = _variables
         return prec, rounding, traps, errors.get(None), printing.get(None)
-    return prec, rounding, traps, *_of_numpy()
+    if "numpy" in sys.modules:
+        return prec, rounding, traps, *_of_numpy()
+    return prec, rounding, traps, None, None
+
+
+def _found() -> Callable[[], Any]:
+    """Return what gives the context of `decimal`, and keep it: that is loaded once in a process."""
+    global _getcontext
+    import decimal  # waits for another thread that loads it
+
+    _getcontext = decimal.getcontext
+    return _getcontext
 
 
 def _of_numpy() -> tuple[Any, Any]:
@@ -98,10 +108,15 @@ def _of_numpy() -> tuple[Any, Any]:
     return numpy.geterr() if hasattr(numpy, "geterr") else None, None
 
 
-def snapshot(seen: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Copy what `glance` has returned."""
-    prec, rounding, traps, *of_numpy = seen
-    return prec, rounding, None if traps is None else dict(traps), *of_numpy
+def snapshot() -> tuple[tuple[Any, ...], Any]:
+    """Return what `glance` returns, as a copy, and what is to be kept as long as the copy."""
+    prec, rounding, traps, *of_numpy = glance()
+    context = None
+    if traps is not None and _getcontext is not None:
+        # Signals belong to a context. Two of a kind are compared faster than one with a dict.
+        context = _getcontext().copy()
+        traps = context.traps
+    return (prec, rounding, traps, *of_numpy), context
 
 
 def _print_options() -> dict[str, Any] | None:

@@ -91,35 +91,29 @@ class SurroundingsWatch:
         # Equal changes are one object: calls that agree on them can share a unit.
         self._known: dict[Changes, Changes] = {}
         self._current: Changes | None = None
-        self._seen, self._loggers = _seen(), _loggers()
+        (self._seen, self._context), self._loggers = _seen(), _loggers()
         self._slow = self.base.process
         # Whether the next call looks at what takes a while: the levels of loggers, the locale.
         self.is_due = False
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
-        # Mostly the very same objects, compared without a copy. All that a call pays for where
-        # nothing has changed: each function more in here would cost as much as what it compares.
-        raw, folder, path, argv, filters, limit, level, settings = self._seen
+        # Mostly the very same objects, compared without a copy, and all at once. All that a call
+        # pays for where nothing has changed: a function more in here costs as much as what it sees.
         try:
-            # The mapping behind os.environ: comparing it decodes nothing.
-            variables: Any = os.environ._data  # type: ignore[attr-defined]
-        except AttributeError:  # somebody has put another one in its place
-            variables = os.environ
-        try:
-            cwd = os.getcwd()
-        except OSError:  # somebody has removed it
-            cwd = ""
-        is_same = (
-            variables == raw
-            and cwd == folder
-            and sys.path == path
-            and sys.argv == argv
-            and warnings.filters == filters
-            and recursion_limit() == limit
-            and logging.root.level == level
-            and glance() == settings
-        )
+            # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
+            is_same = self._seen == (
+                os.environ._data,  # type: ignore[attr-defined]
+                os.getcwdb(),
+                sys.path,
+                sys.argv,
+                warnings.filters,
+                recursion_limit(),
+                logging.root.level,
+                glance(),
+            )
+        except (AttributeError, OSError):  # another environ put in its place, a folder removed
+            is_same = self._seen == _now()
         if self.is_due:
             self.is_due = False
             is_same = is_same and self._is_slow_as_seen()
@@ -129,7 +123,7 @@ class SurroundingsWatch:
 
     def _look(self) -> None:
         """Take in all of it, and work out what has changed."""
-        self._seen, self._loggers = _seen(), _loggers()
+        (self._seen, self._context), self._loggers = _seen(), _loggers()
         now = surroundings()
         self._slow = now.process
         changes = difference(self.base, now)
@@ -146,11 +140,19 @@ class SurroundingsWatch:
         )
 
 
-def _seen() -> tuple[Any, ...]:
-    """Return what every call looks at, as copies."""
-    raw = dict(getattr(os.environ, "_data", os.environ))
-    lists = list(sys.path), list(sys.argv), list(warnings.filters)
-    return raw, _folder(), *lists, recursion_limit(), logging.root.level, snapshot(glance())
+def _now() -> tuple[Any, ...]:
+    """Return what every call looks at; of what is not there, what stands in its place."""
+    variables = getattr(os.environ, "_data", os.environ)
+    lists = sys.path, sys.argv, warnings.filters
+    return variables, _raw_folder(), *lists, recursion_limit(), logging.root.level, glance()
+
+
+def _seen() -> tuple[tuple[Any, ...], Any]:
+    """Return copies of what every call looks at, and what is to be kept as long as they are."""
+    variables, folder, path, argv, filters, limit, level, _ = _now()
+    settings, context = snapshot()
+    lists = list(path), list(argv), list(filters)
+    return (dict(variables), folder, *lists, limit, level, settings), context
 
 
 def _loggers() -> tuple[list[Any], list[logging.Logger], list[Any]]:
@@ -216,6 +218,13 @@ def _folder() -> str:
         return os.getcwd()
     except OSError:  # somebody has removed it
         return ""
+
+
+def _raw_folder() -> bytes:
+    try:
+        return os.getcwdb()
+    except OSError:
+        return b""
 
 
 def _plain(entry: tuple[Any, ...]) -> Filter:

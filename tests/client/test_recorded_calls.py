@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -99,3 +101,32 @@ def test_a_call_whose_function_holds_a_handle_keeps_its_arguments_wanted() -> No
     taken([used])
     assert not node.wanted
     assert [type(slot) for slot in used.args] == [Template, Ref]
+
+
+@pytest.mark.usefixtures("uncollected")  # no finalizer of others enters any
+def test_a_call_like_one_before_enters_few_functions() -> None:
+    scope = FakeScope()
+    add.invoke(0, 0, pymonik=scope)
+    entered: list[str] = []
+
+    def note(frame: Any, event: str, arg: Any) -> None:
+        if event == "call" and frame.f_globals.get("__name__", "").startswith("pymonik."):
+            entered.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        add.invoke(1, 2, pymonik=scope)
+    finally:
+        sys.setprofile(None)
+    assert entered == ["invoke", "_client", "usual_spec", "is_current", "record_call", "recorded"]
+
+
+def test_a_call_with_options_of_its_own_does_not_have_those_of_one_before() -> None:
+    scope = FakeScope()
+    usual = [add.invoke(0, 0, pymonik=scope)._node.spec for _ in range(2)]
+    other = add.invoke(0, 0, pymonik=scope, pmk_retries=3)._node.spec
+    named = add.invoke(0, y=0, pymonik=scope)._node.spec
+    assert usual[0] is usual[1]
+    assert (other.options.retries, other.keywords) == (3, ())
+    assert named.keywords == ("y",)
+    assert add.invoke(0, 0, pymonik=scope)._node.spec is usual[0]

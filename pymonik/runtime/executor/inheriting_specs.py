@@ -43,11 +43,13 @@ class InheritingSpecs(CallSpecs):
 
     def spec_for(self, task: Any, code: Code, width: int, keywords: Any, given: Any) -> CallSpec:
         """Return what all calls like this one share, made once for each task that runs."""
-        step = running.STATE.step
-        options = (step.options if step is not None else None) or DEFAULTS
-        if options is not self._inherited:
-            self._inherit(options)
+        self._take_over()
         return super().spec_for(task, code, width, keywords, given)
+
+    def usual_spec(self, task: Any, width: int) -> CallSpec | None:
+        """Return what such calls of the task that runs share, if it is made and as it was."""
+        self._take_over()
+        return super().usual_spec(task, width)
 
     def known_seconds(self, spec: CallSpec) -> float | None:
         """Return how long a call takes, where the program says it or it only assembles values."""
@@ -55,6 +57,13 @@ class InheritingSpecs(CallSpecs):
         if any(spec.code is self.code_for(builtin(function)) for function in assembling):
             return 0.0
         return spec.options.cost
+
+    def _take_over(self) -> None:
+        """Have the options of the task that runs."""
+        step = running.STATE.step
+        options = (step.options if step is not None else None) or DEFAULTS
+        if options is not self._inherited:
+            self._inherit(options)
 
     def _inherit(self, options: TaskOptions) -> None:
         self._inherited = options
