@@ -78,6 +78,20 @@ def test_a_kernel_that_makes_none_takes_none_of_the_bytes(
     assert huge_pages._Kernel.makes_them == (number != errno.EINVAL)
 
 
+def test_where_no_addresses_are_left_it_is_written_as_any_other(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: Any) -> int:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    data = pattern(3 * PAGE - 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(huge_pages, "map_into", is_full)
+        file = MemoryFile.copy_of(memoryview(data))
+    assert not asked
+    assert np.array_equal(read(file), data)
+
+
 def test_a_kernel_that_does_not_know_them_is_not_asked_again(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
