@@ -17,7 +17,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
 from typing import Any
 
 from pymonik._pickled import pickled
@@ -122,13 +121,12 @@ class SnapshotImporter:
         if source is None:
             return None
         loader: Any = _Loader(source)
-        spec = spec_from_loader(
+        spec = ModuleSpec(
             fullname, loader, origin=source.file or None, is_package=source.is_package
         )
-        if spec is not None:
-            spec.has_location = bool(source.file)
-            if source.is_package and source.file:
-                spec.submodule_search_locations = [os.path.dirname(source.file)]
+        spec.has_location = bool(source.file)
+        if source.is_package and source.file:
+            spec.submodule_search_locations = [os.path.dirname(source.file)]
         return spec
 
     def lookup(self, module: str, qualname: str) -> Any:

@@ -12,10 +12,8 @@ from typing import Any
 from pymonik.capture.sharing import NOTED, Reach
 from pymonik.errors import CaptureError
 from pymonik.settings import MIB
-from pymonik.values.content import IMMEDIATE, Content, Definition, freeze_buffer
+from pymonik.values.content import Content, Definition, freeze_buffer
 
-# Immediates that are never large; strings and bytes may be.
-SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
 # Longer strings are contents, so that equal ones are stored and sent once.
 LONG = 4096
 # Bytes of each of the three parts of a buffer that are hashed.
@@ -113,15 +111,3 @@ def _sample(view: memoryview) -> Any:
         return view.nbytes, hash(bytes(view))
     starts = (0, middle, end)
     return view.nbytes, hash(b"".join(view[start : start + _PART] for start in starts))
-
-
-def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
-    """Return whether a tuple is kept as it is: short, and made of nothing but small immediates."""
-    # Asked of every argument: 64 and not a name. What is longer is cheaper as bytes, which later
-    # stages need not look into; so is what is deeper than records of records are.
-    return len(values) <= 64 and all(
-        type(value) in SMALL
-        or (type(value) in IMMEDIATE and len(value) <= 64)
-        or (type(value) is tuple and levels > 0 and is_immediate_tuple(value, levels - 1))
-        for value in values
-    )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pymonik.capture.interner import LONG, SMALL, Interner, is_immediate_tuple
+from pymonik.capture.interner import LONG, Interner
 from pymonik.errors import NoClientError
 from pymonik.graph.columns import Const, Immediates, Range, Values
 from pymonik.graph.ir import Put
@@ -18,7 +18,7 @@ from pymonik.graph.slots import CAPTURED, ListOf, Ref, Template
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
 from pymonik.settings import settings
-from pymonik.values.content import IMMEDIATE, Content
+from pymonik.values.content import IMMEDIATE, SMALL, Content, is_immediate_tuple
 
 
 def _keep_all() -> None:

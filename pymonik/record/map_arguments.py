@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
-from pymonik.capture.interner import SMALL
 from pymonik.errors import SignatureError
 from pymonik.graph.columns import Const
 from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.record.signature import Signature
 from pymonik.record.together import captured, captured_columns, whole_rows
+from pymonik.values.content import SMALL
 
 
 class Elements:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik._pickled import public
-from pymonik.capture.interner import SMALL
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
 from pymonik.graph.columns import Const
@@ -36,6 +35,7 @@ from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.record.together import captured
 from pymonik.system.forks import fork_safe_property
 from pymonik.system.other_names import hints_at_other_names
+from pymonik.values.content import SMALL
 from pymonik.values.foreign import harmless
 from pymonik.values.options import TaskOptions, demand, merge
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pymonik.capture.interner import SMALL
 from pymonik.capture.sharing import do_share, noting
 from pymonik.graph.columns import Values
 from pymonik.graph.slots import CAPTURED, Template, tuple_of_holes
 from pymonik.record.arguments import Arguments
 from pymonik.record.handle import ResultHandle
 from pymonik.record.handles import MultiResultHandle
+from pymonik.values.content import SMALL
 
 # What holds nothing that two arguments could share, or is no object yet.
 _LIGHT = SMALL | CAPTURED | {str, bytes, ResultHandle, MultiResultHandle}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 from typing import Any, ClassVar
 
 # Huge pages pay where much is read again and again: 8 MB, in and out, gain nothing by them.
@@ -45,6 +44,8 @@ class MemoryFile:
     @classmethod
     def has_room(cls) -> bool:
         """Return whether one more may be open: half of the descriptors are left to the user."""
+        import resource  # with the first of them
+
         return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
     @classmethod

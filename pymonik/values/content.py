@@ -21,6 +21,20 @@ from pymonik.system.memory_file import Buffer, MemoryFile
 
 # The types whose values cannot change: kept as they are, pickled once per unit.
 IMMEDIATE = frozenset({int, float, str, bytes, bool, type(None), complex, type(Ellipsis)})
+# Immediates that are never large; strings and bytes may be.
+SMALL = frozenset({int, float, bool, type(None), complex, type(Ellipsis)})
+
+
+def is_immediate_tuple(values: tuple[Any, ...], levels: int = 8) -> bool:
+    """Return whether a tuple is kept as it is: short, and made of nothing but small immediates."""
+    # Asked of every argument: 64 and not a name. What is longer is cheaper as bytes, which later
+    # stages need not look into; so is what is deeper than records of records are.
+    return len(values) <= 64 and all(
+        type(value) in SMALL
+        or (type(value) in IMMEDIATE and len(value) <= 64)
+        or (type(value) is tuple and levels > 0 and is_immediate_tuple(value, levels - 1))
+        for value in values
+    )
 
 
 @pickled

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import sys
 
 from pymonik.system.memory_file import Buffer, MemoryFile
@@ -95,6 +94,8 @@ def sweep() -> None:
 
 def page_faults() -> int:
     """Return how many page faults the threads of this process have had so far."""
+    import resource  # with the first large file
+
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_minflt + usage.ru_majflt
 

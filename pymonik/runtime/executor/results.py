@@ -10,8 +10,7 @@ import traceback
 from functools import partial
 from typing import Any
 
-from pymonik.capture.interner import is_immediate_tuple
-from pymonik.values.content import Content, freeze_buffer
+from pymonik.values.content import Content, freeze_buffer, is_immediate_tuple
 from pymonik.values.exceptions import packed
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode, element_of, site_of

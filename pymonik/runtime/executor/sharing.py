@@ -9,9 +9,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pymonik.capture.interner import is_immediate_tuple
 from pymonik.system.attributes import attribute
-from pymonik.values.content import IMMEDIATE
+from pymonik.values.content import IMMEDIATE, is_immediate_tuple
 
 
 def is_uniquely_owned(value: Any) -> bool:
