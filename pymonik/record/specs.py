@@ -72,7 +72,7 @@ class CallSpecs:
         """Let the next calls look at what takes a while: a flush has ended what was before."""
         self.moment = object()
         if self._surroundings is not None:
-            self._surroundings.is_due = True
+            self._surroundings.look_again()
 
     @property
     def options(self) -> TaskOptions:

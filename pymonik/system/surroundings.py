@@ -93,8 +93,13 @@ class SurroundingsWatch:
         self._current: Changes | None = None
         (self._seen, self._context), self._loggers = _seen(), _loggers()
         self._slow = self.base.process
-        # Whether the next call looks at what takes a while: the levels of loggers, the locale.
-        self.is_due = False
+        # What takes a while, the levels of loggers and the locale, is looked at once for each of
+        # these; and the one that it was looked at for last.
+        self._due = self._looked = object()
+
+    def look_again(self) -> None:
+        """Let the next call look at what takes a while, too."""
+        self._due = object()
 
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same."""
@@ -114,21 +119,27 @@ class SurroundingsWatch:
             )
         except (AttributeError, OSError):  # another environ put in its place, a folder removed
             is_same = self._seen == _now()
-        if self.is_due:
-            self.is_due = False
-            is_same = is_same and self._is_slow_as_seen()
-        if not is_same:
+        due = self._due
+        if due is not self._looked:
+            if not (is_same and self._is_slow_as_seen()):
+                self._look()
+            # Behind the look: calls of other threads rely on it.
+            self._looked = due
+        elif not is_same:
             self._look()
         return self._current
 
     def _look(self) -> None:
         """Take in all of it, and work out what has changed."""
-        (self._seen, self._context), self._loggers = _seen(), _loggers()
+        # In this order: what changes meanwhile differs from what was seen, and is looked at again.
+        (seen, context), loggers = _seen(), _loggers()
         now = surroundings()
-        self._slow = now.process
         changes = difference(self.base, now)
         same = changes == NO_CHANGES
         self._current = None if same else self._known.setdefault(changes, changes)
+        # Last: calls of other threads that see nothing new from now on take what is current.
+        self._loggers, self._slow = loggers, now.process
+        self._seen, self._context = seen, context
 
     def _is_slow_as_seen(self) -> bool:
         """Compare what takes a while: a loop in C over all loggers."""

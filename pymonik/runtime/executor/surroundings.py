@@ -105,7 +105,7 @@ def moved(
         yield
         return
     is_there = watch.changes() is unit.surroundings
-    watch.is_due = True  # this was no call that is recorded
+    watch.look_again()  # this was no call that is recorded
     if is_there:
         yield
         return

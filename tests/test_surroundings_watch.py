@@ -1,0 +1,50 @@
+"""The surroundings that calls are recorded in, looked at by several threads at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pymonik.system import surroundings as rooms
+from pymonik.system.surroundings import SurroundingsWatch
+
+
+def _asked_amid(monkeypatch: pytest.MonkeyPatch, watch: SurroundingsWatch, name: str) -> list[Any]:
+    """Have a function ask what has changed, as a call of another thread does amid the look."""
+    real: Callable[[], Any] = getattr(rooms, name)
+    others: list[Any] = []
+
+    def looking() -> Any:
+        monkeypatch.setattr(rooms, name, real)
+        others.append(watch.changes())
+        return real()
+
+    monkeypatch.setattr(rooms, name, looking)
+    return others
+
+
+def test_a_call_relies_on_no_look_of_another_thread_that_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = SurroundingsWatch()
+    monkeypatch.setitem(os.environ, "PMK_SEEN", "1")
+    others = _asked_amid(monkeypatch, watch, "surroundings")
+    changes = watch.changes()
+    assert changes is not None
+    assert dict(changes.variables) == {"PMK_SEEN": "1"}
+    assert others == [changes]
+
+
+def test_nor_where_the_look_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = SurroundingsWatch()
+    assert watch.changes() is None
+    changed = rooms.process_settings()._replace(timeout=123.0)
+    monkeypatch.setattr(rooms, "process_settings", lambda: changed)
+    watch.look_again()
+    others = _asked_amid(monkeypatch, watch, "process_settings")
+    changes = watch.changes()
+    assert changes is not None
+    assert others == [changes]
