@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,9 +15,14 @@ import pytest
 
 import pymonik
 from pymonik import Pymonik
+from pymonik.client.plan_view import GraphView, PlanView
+from pymonik.client.progress import Progress
 from pymonik.environment.parse import parse
+from pymonik.environment.task_environment import TaskEnvironment
 from pymonik.system.other_names import _OtherName
 
+# What users are handed, and do not import.
+HANDED = (GraphView, PlanView, Progress, TaskEnvironment)
 PUBLIC = {name: getattr(pymonik, name) for name in pymonik.__all__}
 # What an example may use without importing it. Tasks of an example travel by value, as those of a
 # script do.
@@ -24,6 +30,9 @@ NAMES = {
     **PUBLIC,
     "__name__": "__main__",
     "parse": parse,
+    "Progress": Progress,
+    "TaskEnvironment": TaskEnvironment,
+    "sys": sys,
     "tempfile": tempfile,
     "timedelta": timedelta,
 }
@@ -37,6 +46,9 @@ def _documented() -> Iterator[tuple[str, Any]]:
             member = inspect.getattr_static(obj, attribute)
             if not attribute.startswith("_") and hasattr(member, "__doc__"):
                 yield f"{name}.{attribute}", member
+    for cls in HANDED:
+        own = ((name, member) for name, member in vars(cls).items() if not name.startswith("_"))
+        yield from ((f"{cls.__name__}.{name}", member) for name, member in own)
 
 
 DOCUMENTED = dict(_documented())
@@ -52,6 +64,13 @@ WITHOUT = {
     "run_pymonik_worker": "serves until it is stopped",
     "Pymonik.attach": "needs a cluster: tests/conformance/test_threads.py attaches to one",
     "MultiResultHandle.of_run": "is called by recorders, with nodes",
+    "GraphView.of": "is called by clients, with what they have compiled",
+    "PlanView.of": "is called by clients, with what they have compiled",
+    "TaskEnvironment.install": "needs an index of packages: see docs/environments.md",
+    "TaskEnvironment.install_package": "needs an index of packages, too",
+    "TaskEnvironment.close": "is called by executors, when a call has ended",
+    "TaskEnvironment.get_python_executable": "what `python` gives, for programs of 0.2.5",
+    "TaskEnvironment.get_venv_path": "for programs of 0.2.5",
     "MultiResultHandle.result_handles": "what list(handles) gives, for programs of 0.2.5",
 }
 # What another example shows.

@@ -32,7 +32,14 @@ class GraphView(Graph):
         return cls(graph.nodes, graph.aliases, graph.notes)
 
     def to_networkx(self) -> networkx.DiGraph[int]:
-        """Return a `networkx.DiGraph`: a node for each node, an edge where a value flows."""
+        """Return a `networkx.DiGraph`: a node for each node, an edge where a value flows.
+
+        >>> client = Pymonik(workers=2)
+        >>> total = Task(sum).invoke(Task(abs).map_invoke(range(4), pymonik=client), pymonik=client)
+        >>> list(client.plan().graph.to_networkx().edges)
+        [(0, 1)]
+        >>> client.cancel()
+        """
         from pymonik.analysis.shape import to_networkx
 
         return to_networkx(self)
@@ -68,6 +75,12 @@ class PlanView(Plan):
         seconds: of one call, by the name of its task. assumed: seconds of a call of which nothing
         is known. price: of a pod-hour. overheads: of an engine, those of ArmoniK unless given.
         Raises ValueError when one of them cannot be, or names no task.
+
+        >>> client = Pymonik(workers=2)
+        >>> calls = Task(abs).map_invoke(range(4), pymonik=client)
+        >>> client.plan().cost(seconds={"abs": 0.5}).work
+        2.0
+        >>> client.cancel()
         """
         from pymonik.analysis.estimate import estimate
 

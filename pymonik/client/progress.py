@@ -45,12 +45,20 @@ class Progress(Struct):
 
     @property
     def share(self) -> float:
-        """The part that is done, from 0 to 1."""
+        """The part that is done, from 0 to 1.
+
+        >>> Progress(done=3, total=4, seconds=6.0).share
+        0.75
+        """
         return self.done / self.total if self.total else 1.0
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at the pace of this wait; None before any unit has ended."""
+        """How long the rest takes at the pace of this wait; None before any unit has ended.
+
+        >>> Progress(done=3, total=4, seconds=6.0).seconds_left
+        2.0
+        """
         ended = self.done - self.began
         return self.seconds / ended * (self.total - self.done) if ended > 0 else None
 

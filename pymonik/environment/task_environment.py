@@ -55,17 +55,29 @@ class TaskEnvironment:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that were asked for, and those that this call has installed."""
+        """The packages that were asked for, and those that this call has installed.
+
+        >>> TaskEnvironment(parse({"pip": ["six==1.16"]})).packages
+        ('six==1.16',)
+        """
         return (*self._environment.packages, *self._added)
 
     @property
     def python(self) -> str:
-        """The interpreter that runs the task."""
+        """The interpreter that runs the task.
+
+        >>> TaskEnvironment().python == sys.executable
+        True
+        """
         return sys.executable
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables that were set."""
+        """The variables that were set.
+
+        >>> TaskEnvironment(parse({"env_variables": {"LEVEL": "2"}})).variables
+        {'LEVEL': '2'}
+        """
         return dict(self._environment.variables)
 
     def install(self, *packages: str | tuple[str, str]) -> tuple[str, ...]:
