@@ -58,7 +58,10 @@ class ObservedBackend(Observer):
         record = self._record
         record.submissions += 1
         record.calls += plan.calls
-        record.units += len(plan.units)
+        # Counted before: no call between reading and writing, where the thread of an engine, which
+        # adds what tasks make, would have its turn.
+        count = len(plan.units)
+        record.units += count
         if record.submissions <= _SUBMISSIONS:
             for node in plan.graph.nodes:
                 if isinstance(node, Map):
@@ -99,7 +102,8 @@ class ObservedBackend(Observer):
 
     def made(self, unit: Unit, units: Sequence[Unit], bindings: Sequence[Any]) -> None:
         """Note units that a task made."""
-        self._record.units += len(units)
+        count = len(units)  # as in `submit`
+        self._record.units += count
 
     def cancel(self, outputs: Outputs | None = None) -> bool:
         """Note what will not run to its end where all is cancelled, and cancel it."""
