@@ -27,7 +27,7 @@ _LARGEST = 32 << 20
 _SYSFS = "/sys/kernel/mm/transparent_hugepage"
 # Of Linux; Python has no names for them.
 _MADV_COLLAPSE = 25
-_MAP_FIXED = 0x10
+_MAP_FIXED = 0x10  # nor for this one
 _BOTH = mmap.PROT_READ | mmap.PROT_WRITE
 
 _libc = ctypes.CDLL(None, use_errno=True)
