@@ -2,9 +2,11 @@
 
 An event in, the list of instructions out; no socket, no clock, no process, no lock: one event at a
 time, by the thread that leads (`leadership`). Beside events a worker takes back what has not begun
-(`unit_rules.withdraw`, `cancel`), on the same thread; `take` gives what is to be done because of
-that. A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands
-back, or leaves behind when it dies, is cut and queued again.
+(`unit_rules.withdraw`, `cancel`), on the same thread; the inline backend, itself the only executor,
+in no environment and so in any, enters itself in the state, and drops what it has when it is
+interrupted; `take` gives what is to be done because of that. A unit is run in pieces, ranges of its
+elements: all of them at first; what an executor hands back, or leaves behind when it dies, is cut
+and queued again.
 
 Promised. The first is held by `tests/runtime/test_scheduler_laws.py` on random graphs and events,
 for gangs by `test_scheduler_gang.py`; the order by `test_order.py` and `test_ready.py`, the growth
