@@ -23,13 +23,15 @@ from pymonik.system.structs import Struct, replace
 class Clustered(Struct):
     """Elements, their clusters, and a number that grows along the inputs of what is apart.
 
-    lanes: of the elements, where a block is for several executors.
+    lanes: of the elements, where a block is for several executors. order: the numbers as they stand
+    there, if not in their own order; those of a map stand together.
     """
 
     elements: NumberedElements
     clusters: Mapping[int, Cluster]
     phase: int
     lanes: Sequence[int] | None = None
+    order: Sequence[int] | None = None
 
 
 def in_blocks(graph: Graph, parts: Sequence[Clustered], phases: Mapping[int, int]) -> Graph:
@@ -172,7 +174,7 @@ class _Blocks:
                 members.setdefault(cluster, []).append(element)
             for cluster, numbers in members.items():
                 key = (part.phase, 1, number, cluster)
-                waiting.append((key, part, sorted(numbers)))
+                waiting.append((key, part, part.order or sorted(numbers)))
         # Sources before their users, which find there where outputs are now: phase by phase, maps
         # that stay before blocks, clusters in their order.
         for _, what, numbers in sorted(waiting, key=lambda one: one[0]):
@@ -220,7 +222,7 @@ class _Blocks:
         """Add elements of one step, column by column: they use nothing of each other."""
         (step,), own = node.steps, self._places.own_row(node)
         chosen = _Chosen(self._places, indexes)
-        columns = [column.accept(chosen, indexes[-1] + 1) for column in step.columns]
+        columns = [column.accept(chosen, max(indexes) + 1) for column in step.columns]
         rows = zip(*columns) if columns else repeat((), len(indexes))
         spec, wanted = step.spec, step.wanted
         for place, (index, row) in enumerate(zip(indexes, rows), len(steps)):

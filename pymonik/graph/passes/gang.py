@@ -6,7 +6,9 @@ embedded engine hand values to each other in a few microseconds (`wire.shared_ce
 levels are one block, whose calls stand in as many lanes as calls can run at once. The elements of a
 map are dealt out in order, as neighbours stay neighbours from row to row; a map of fewer elements
 than lanes stands where what it uses first does. Each executor runs its lanes in the order of the
-graph, and waits for what others make: whatever the lanes are, one of them can go on.
+block, and waits for what others make: whatever the lanes are, one of them can go on. Of each map
+those elements come first whose values other lanes use: until these ask for them, the executor has
+the rest of the map to run, and one that is late holds nobody up.
 
 For calls of which nothing is known, and for those that are known to be short: where they turn out
 to be long, what is left is given out by the host as units (`runtime.executor.lane`).
@@ -14,7 +16,7 @@ to be long, what is left is given out by the host as units (`runtime.executor.la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +82,63 @@ def _block(maps: list[Map], phase: int, parts: int) -> Clustered:
     """Return the elements of maps, all in one block."""
     elements, lanes = NumberedElements(maps), _lanes_of(maps, parts)
     whole = dict(zip(range(len(elements)), repeat((0, 0, 0))))
-    return Clustered(elements, whole, phase, [lane for node in maps for lane in lanes[id(node)]])
+    flat = [lane for node in maps for lane in lanes[id(node)]]
+    return Clustered(elements, whole, phase, flat, _order(maps, elements, lanes))
+
+
+def _order(
+    maps: list[Map], elements: NumberedElements, lanes: Mapping[int, Sequence[int]]
+) -> list[int]:
+    """Return the numbers of elements: of each map, those that other lanes use before the rest."""
+    borders = _Borders(lanes)
+    for node in maps:
+        borders.lanes = lanes[id(node)]
+        for step in node.steps:
+            for column in step.columns:
+                column.accept(borders, node.n)
+    order: list[int] = []
+    for node in maps:
+        first, border = elements.first[id(node)], borders.found[id(node)]
+        order += [first + index for index in sorted(border)]
+        order += [first + index for index in range(node.n) if index not in border]
+    return order
+
+
+class _Borders:
+    """A visitor of columns that finds the elements whose values other lanes use.
+
+    found: by the ids of maps. lanes: those of the map whose columns are visited. Of rows alone, as
+    they are where neighbours use each other: what all elements use, all lanes wait for anyway.
+    """
+
+    def __init__(self, lanes: Mapping[int, Sequence[int]]) -> None:
+        self._all = lanes
+        self.lanes: Sequence[int] = ()
+        self.found: dict[int, set[int]] = {key: set() for key in lanes}
+
+    def earlier(self, step: int) -> None:
+        """Take a step of the same element: it is in the same lane."""
+
+    def const(self, slot: Any) -> None:
+        """Take what all elements have."""
+
+    def immediates(self, values: Sequence[Any]) -> None:
+        """Take values in which nothing is named."""
+
+    def each(self, slots: Sequence[Any]) -> None:
+        """Take slot values of any kind."""
+
+    def run(self, node: Any, indexes: range) -> None:
+        """Take outputs of a node at equal distances."""
+        self.gather(node, indexes)
+
+    def gather(self, node: Any, indexes: Sequence[int]) -> None:
+        """Take outputs of a node."""
+        made = self._all.get(id(node))
+        if made is not None:
+            self.found[id(node)].update(
+                [index for index, lane in zip(indexes, self.lanes) if made[index] != lane]
+            )
 
 
 def _lanes_of(maps: Sequence[Map], count: int) -> dict[int, Sequence[int]]:
