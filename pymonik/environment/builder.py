@@ -90,13 +90,16 @@ class Environments:
     def __init__(self, cache: Path | None = None, max_bytes: int | None = None) -> None:
         limit = settings().environment_bytes if max_bytes is None else max_bytes
         self._cache = Cache((cache or cache_folder()) / "environments", limit)
+        # Processes under way: `close` stops them, whichever thread waits for them.
         self._tools: set[Uv] = set()
         self._token = secrets.token_hex(6)
         # Guards the tables below; environments are built without it, which may take minutes.
         self._lock = threading.Lock()
+        # Environments that are ready, by digest.
         self._built: dict[str, Built] = {}
         # Entries of the cache that are in use here, by key: not pruned as long as they stand here.
         self._held: dict[str, Held] = {}
+        # Until when those that failed are not tried again, and why they failed.
         self._failed: dict[str, tuple[float, str]] = {}
         # Working directories: copies for this host alone.
         self._private: set[Path] = set()

@@ -79,6 +79,7 @@ class Outputs:
             if self.has_early_records:
                 present = self.columns[output][start : start + count]
                 records = [new if old is PENDING else old for new, old in zip(given, present)]
+            # Before the records are set: who looks without the lock takes plain ones as they are.
             if self.plain[output] and not IMMEDIATE.issuperset(map(type, records)):
                 self.plain[output] = False
             if count == self.n:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pymonik import Pymonik, task
 from pymonik.errors import LostValueError, TaskFailed
 from pymonik.runtime.host.events import UnitCancelled, UnitsAdded
+from pymonik.runtime.host.host import Host
+from pymonik.runtime.host.loop import ComingUnits
 from pymonik.runtime.host.scheduler import RULES
 from pymonik.values.outcome import PENDING
 from pymonik.values.outputs import Outputs
@@ -131,3 +133,22 @@ def test_an_interrupted_call_is_told_to_who_wanted_to_be_called_back(tmp_path: P
         other.value()
         assert told.wait(PATIENCE)
         assert handle.exception() is not None
+
+
+class _Taken(list[Any]):
+    """The units of a submission that has none: the engine takes it while they are counted."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+
+    def __len__(self) -> int:
+        self._host._coming[:] = [one for one in self._host._coming if one.units is not self]
+        return 0
+
+
+def test_what_is_coming_counts_while_what_came_before_it_is_taken() -> None:
+    host = Host(1, 1)
+    host._coming += [ComingUnits(_Taken(host)), ComingUnits(cast(Any, [None]))]
+    assert host.progress() == (0, 1)
+    host.close()

@@ -141,7 +141,8 @@ class Host:
         """Return how many units have ended, and how many there are."""
         # What was submitted counts before the thread has taken it: a client that asks whether all
         # is done must not see an empty engine. What broke the engine is never taken.
-        coming = 0 if self._is_drained else sum([len(one.units) for one in self._coming])
+        # Of a copy: the thread takes some away meanwhile, and others would be left out.
+        coming = 0 if self._is_drained else sum([len(one.units) for one in list(self._coming)])
         done = self.state.done
         return done, done + self.state.unfinished + coming
 

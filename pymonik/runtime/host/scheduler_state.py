@@ -179,6 +179,8 @@ class SchedulerState:
         # None are left, unless a record was lost: a wait for its value now ends with that error.
         if outputs.callbacks:
             self.call_back(outputs.give_up())
+        # Behind its records: whoever counts now, in any thread, and finds that all has ended, finds
+        # these, too.
         self.unfinished -= 1
         self.done += 1
         # Not looked at here: a rule may still be in the middle of what it does (`propagate`).
