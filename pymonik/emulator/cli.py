@@ -44,6 +44,7 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | No
     def end(number: int, frame: FrameType | None) -> None:
         signals.put(number)
 
+    # Put back at the end: who calls this may be a program of its own.
     earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with emulator:

@@ -73,8 +73,11 @@ class Emulator:
     # Bytes of a message of a stream: `Submitter__PreferredMessageSize`, which clients are told.
     chunk_size: int = 2 * 1024 * 1024
     tls: Tls | None = None
+    # Of strict mode alone: longer than a program here thinks between two submissions, and short
+    # enough for a test that waits for what would hang for ever.
     idle_grace: float = 5.0
     retention: float | None = None
+    # Between two health checks of a worker that runs a task: a hang is noticed that much late.
     probe_interval: float = 10.0
     probe_timeout: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

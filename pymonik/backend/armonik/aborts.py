@@ -100,6 +100,7 @@ class AbortHandler:
         """End the thread, after all that it was given; another one starts when it is needed."""
         with self._taking:
             if self._thread is not None:
+                # Behind what it was given. One that starts meanwhile takes from the same queue.
                 self._lost.put(None)
                 self._thread = None
 

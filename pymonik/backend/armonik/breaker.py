@@ -26,6 +26,8 @@ class Breaker:
     def __init__(self) -> None:
         # Guards all of this; threads whose turn to ask has not come wait on it.
         self._changed = SafeCondition()
+        # Seconds from the last failure to the next try, 0 while the server answers; when that is;
+        # and whether somebody is trying.
         self._pause = 0.0
         self._retry_at = 0.0
         self._is_tried = False
@@ -70,6 +72,7 @@ class Breaker:
 
     def passed(self) -> None:
         """Note that the server answered: well, or with a refusal that it knew how to give."""
+        # The usual case, without the lock: a failure that comes just now is of another request.
         if not self._pause:
             return
         with self._changed:

@@ -44,6 +44,7 @@ class SubtaskDrain:
         is_left: bool,
         logs: bool,
     ) -> None:
+        # Set by who drains, and by who cancels, in any thread; unset by the next plan.
         self.is_over = False
         self._session = session
         self._tracker = tracker

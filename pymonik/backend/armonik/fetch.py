@@ -72,6 +72,7 @@ class Fetcher:
         self._reads_on = False
         # Bytes of packs that are here, or on their way, ahead of the front, by their numbers.
         self._ahead: dict[int, int] = {}
+        # Under the lock, too: requests are made by its threads, without.
         self._pool: DaemonPool | None = None
 
     def expect(self, outputs: Outputs, place: PackLocation) -> None:

@@ -56,6 +56,7 @@ class Sender:
         self._tracker = tracker
         self._context = context
         self._subscription = Subscription(session, tracker, self.abort_handler)
+        # Bytes of the submission under way; read by whoever shows progress.
         self._to_upload = 0
 
     def upload(self) -> tuple[int, int]:

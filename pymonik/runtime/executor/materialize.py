@@ -92,6 +92,7 @@ def _share(mat: Materialize, content: Any, target: str) -> None:
 def _alone(path: Path, target: str) -> Lock:
     """Wait until no call uses what is at a path, but not for ever while others may wait for us."""
     deadline = time.monotonic() + _PATIENCE
+    # While this call uses other paths: only then can two wait for each other.
     while _USED:
         try:
             return Lock(path, wait=False)

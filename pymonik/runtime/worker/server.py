@@ -56,6 +56,7 @@ def run_pymonik_worker() -> None:
         signals.put(number)
 
     for kind in grace:
+        # Put into a queue, and no more: the main thread waits there, and stops in order.
         signal.signal(kind, stop)
     if lifeline := os.environ.pop(LIFELINE, None):
         # A daemon: it waits in a read that ends with whoever started this worker.

@@ -96,6 +96,7 @@ class WorkerTask:
         options = self._request.task_options
         # As written, a program has a task for each call.
         stays = payload.optimize is not False
+        # In this order, while the host is idle: its thread looks at these fields from then on.
         subtasks.begin(unit, stays, options.partition_id, options.priority)
         host.submit([unit])
 
@@ -112,6 +113,7 @@ class WorkerTask:
                     host.call_soon(subtasks.spread)
                     break
             host.changed.wait_for(lambda: host.is_idle)
+        # The host is idle again: it may still be told to cancel this task, and finds nothing to.
         return subtasks.take()
 
     def _answer(
