@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pymonik.runtime.executor import lane
-from pymonik.runtime.executor.lane import _Lanes, _Stopped, _TakenOver, run_lanes
+from pymonik.runtime.executor.gang_part import run_lanes
+from pymonik.runtime.executor.lane import Lanes, _Stopped, _TakenOver
 from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
@@ -44,7 +45,7 @@ class _Clock:
         self._on_sleep()
 
 
-def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], object]) -> _Lanes:
+def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], object]) -> Lanes:
     """Return the part of the first of two executors, as it has begun."""
     file = SharedCells.new_file(len(LANES), 2)
     cells = SharedCells(file.fd, len(LANES), 2)
@@ -58,7 +59,7 @@ def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], 
         began=0.0,
         hosting=SimpleNamespace(contexts=contexts),
     )
-    return _Lanes(runner, Gang(file, LANES, 2, 0, 2, False), cells, is_here=True)
+    return Lanes(runner, Gang(file, LANES, 2, 0, 2, False), cells, is_here=True)
 
 
 def test_an_executor_that_comes_a_little_later_runs_its_own_part(
@@ -125,7 +126,7 @@ def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> Non
             contexts=SimpleNamespace(maker=lambda: None),
         ),
     )
-    lanes = _Lanes(runner, Gang(file, LANES, 2, 0, 1, False), cells, is_here=True)
+    lanes = Lanes(runner, Gang(file, LANES, 2, 0, 1, False), cells, is_here=True)
     lanes._left = 2
     lanes._call(0)
     lanes._call(1)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.executor import state as running
@@ -28,7 +27,7 @@ from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import Failure
 from pymonik.wire.journal import ELEMENT, STEP
 from pymonik.wire.program import StepCode, steps_in
-from pymonik.wire.shared_cells import AGAIN, EMPTY, HELD, OVER, Gang, SharedCells
+from pymonik.wire.shared_cells import EMPTY, HELD, OVER, Gang, SharedCells
 
 if TYPE_CHECKING:
     from pymonik.runtime.executor.step_runner import StepRunner
@@ -57,32 +56,7 @@ class _TakenOver(Exception):
     """There are more calls to run here than before."""
 
 
-def run_lanes(runner: StepRunner, gang: Gang) -> Report:
-    """Run the part of this executor in a unit; return the report of it."""
-    nothing: list[list[Any]] = [[] for _ in runner.outputs]
-    cells = _mapped(gang)
-    if cells is None:
-        return Report(0, 0, nothing, [], last=True)
-    with closing(cells):
-        is_here = cells.claim(gang.member)
-        # Others have taken it over; or all begin again, elsewhere, and this is no part of theirs.
-        if cells.stopped == AGAIN or (not is_here and (gang.member or cells.stopped)):
-            return Report(0, 0, nothing, [], last=True, is_late=True)
-        cells.come()
-        return _Lanes(runner, gang, cells, is_here).run()
-
-
-def _mapped(gang: Gang) -> SharedCells | None:
-    """Return the cells; None where no more files, or memory, may be had here: others run it."""
-    if isinstance(gang.file, bytes):
-        return None
-    try:
-        return SharedCells(gang.file.fd, len(gang.lanes), gang.parts, gang.member)
-    except (OSError, MemoryError):
-        return None
-
-
-class _Lanes:
+class Lanes:
     """The part of one executor in a unit; is_here: whether there is any."""
 
     def __init__(self, runner: StepRunner, gang: Gang, cells: SharedCells, is_here: bool) -> None:

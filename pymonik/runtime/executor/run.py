@@ -23,7 +23,7 @@ def run(assignment: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
     """Run an assignment; return reports as they are due."""
     runner = StepRunner(assignment, hosting)
     if assignment.gang is not None:
-        from pymonik.runtime.executor.lane import run_lanes  # not before the first value
+        from pymonik.runtime.executor.gang_part import run_lanes  # not before the first value
 
         yield run_lanes(runner, assignment.gang)
         return
