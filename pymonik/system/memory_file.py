@@ -44,9 +44,9 @@ class MemoryFile:
     @classmethod
     def has_room(cls) -> bool:
         """Return whether one more may be open: half of the descriptors are left to the user."""
-        import resource  # with the first of them
-
-        return cls._open < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+        # Not of `resource`: loaded only now, it could be a module of the user's by that name.
+        limit = os.sysconf("SC_OPEN_MAX")  # negative: there is none
+        return limit < 0 or cls._open < limit // 2
 
     @classmethod
     def copy_of(cls, view: memoryview) -> MemoryFile:

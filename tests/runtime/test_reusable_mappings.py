@@ -7,6 +7,7 @@ import mmap
 import os
 import sys
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from pymonik.runtime.executor import mappings
-from pymonik.system.memory_file import open_memory_file
+from pymonik.system.memory_file import MemoryFile, open_memory_file
 
 SIZE = (4 << 20) + 1234
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are told of on Linux only")
@@ -155,3 +156,13 @@ def test_pages_are_looked_at_again_only_after_a_page_fault(
     for _ in range(10):
         first_of(file)
     assert len(looks) == 2
+
+
+def test_a_module_of_the_user_stands_in_for_none_of_python(
+    file: mappings.ReusableMapping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resource", types.ModuleType("resource"))
+    assert MemoryFile.has_room()
+    for _ in range(2):
+        assert int(first_of(file)[1].sum()) == 7 * SIZE
+    assert mappings.page_faults() > 0

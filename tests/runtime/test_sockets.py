@@ -32,3 +32,8 @@ def test_a_word_ends_one_wait(sockets: ExecutorSockets) -> None:
     sockets.wake()
     assert waiting.value() == []
     assert not sockets.is_asleep
+
+
+def test_a_wait_may_be_longer_than_the_system_waits(sockets: ExecutorSockets) -> None:
+    sockets.wake()
+    assert sockets.wait(1e12, ()) == []

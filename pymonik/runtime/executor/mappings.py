@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import mmap
 import os
+
+# Before executors take the paths of the user, who may have a module of that name.
+import resource
 import sys
 
 from pymonik.system.memory_file import Buffer, MemoryFile
@@ -94,8 +97,6 @@ def sweep() -> None:
 
 def page_faults() -> int:
     """Return how many page faults the threads of this process have had so far."""
-    import resource  # with the first large file
-
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_minflt + usage.ru_majflt
 

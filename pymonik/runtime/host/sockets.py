@@ -14,6 +14,8 @@ from collections.abc import Sized
 from pymonik.runtime.host.process import Process
 
 _READ, _WRITE = select.POLLIN, select.POLLOUT
+# Seconds: `poll` takes 24 days at most, and who waits for longer merely looks in between.
+_LONGEST = 86_400.0
 
 
 class ExecutorSockets:
@@ -59,7 +61,7 @@ class ExecutorSockets:
         """
         # In this order: whoever adds a task looks whether this sleeps, and wakes it.
         self.is_asleep = True
-        milliseconds = 0 if tasks else None if timeout is None else 1000 * timeout
+        milliseconds = 0 if tasks else None if timeout is None else 1000 * min(timeout, _LONGEST)
         arrived = self._poller.poll(milliseconds)
         self.is_asleep = False
         ready = [process for fd, _ in arrived if (process := self._processes[fd]) is not None]
