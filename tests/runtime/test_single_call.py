@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,9 @@ from pymonik import Pymonik, task
 from pymonik.client import arrivals, submitter
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.process import Process
+from tests.conformance.programs import pass_gate
+from tests.conformance.seams import until
+from tests.conftest import Gate
 
 # Of this package, from `invoke` to the value: about 210 with Python 3.11. Each costs about 0.2 µs,
 # and more where others use the cores.
@@ -54,12 +58,16 @@ def test_a_call_is_two_messages_and_one_look(
 
 
 def test_a_call_asks_once_whether_anybody_looks_on(
-    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+    client: Pymonik, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    asked: list[Any] = []
     for module in (arrivals, submitter):
         monkeypatch.setattr(module, "is_watched", asked.append)
-    assert same.invoke(1).get() == 1
+    # Not before it is waited for: a value that comes with the flush needs no question at all.
+    opener = threading.Thread(target=lambda: (until(lambda: asked), gate.open()))
+    opener.start()
+    assert pass_gate.invoke(gate.path, 1).get() == 1
+    opener.join()
     assert asked == [None]
 
 
