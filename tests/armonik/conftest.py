@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik
-from pymonik.backend.armonik import rpc
+from pymonik.backend.armonik import polling, rpc
 from pymonik.emulator import Emulator
 from tests.conformance.seams import until
-from tests.conftest import REPOSITORY
+from tests.conftest import PATIENCE, REPOSITORY
 
 WORKER = (sys.executable, "-m", "pymonik.runtime.worker.server")
 GENERATIONS = ("HEAD", "0.37.2")
@@ -23,6 +23,10 @@ Connect = Callable[..., Pymonik]
 
 # A worker is a process: one that no test uses is none.
 BOTH = {"pymonik": 2, "other": 1}
+# Of workers that hand out no rest of a unit, however long a loaded machine takes for it.
+UNHURRIED = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_UNIT_SECONDS": "3600"}
+# Of workers that hand out what has not begun almost at once.
+RESTLESS = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_UNIT_SECONDS": "0.02"}
 # Of workers that leave what they run at once when they are told to stop.
 HURRIED = {"PYTHONPATH": str(REPOSITORY), "PYMONIK_STOP_SECONDS": "0"}
 
@@ -32,7 +36,9 @@ def started(**settings: Any) -> Emulator:
     given = {
         "partitions": {"pymonik": 2},
         "worker": WORKER,
-        "environment": {"PYTHONPATH": str(REPOSITORY)},
+        "environment": UNHURRIED,
+        # A worker that a loaded machine lets wait is no dead one.
+        "probe_timeout": float(PATIENCE),
         # Longer than a loaded machine lets a client pause between two requests of one submission.
         "idle_grace": 60.0,
         # Programs must run alike on both: PYMONIK_TEST_GENERATION=0.37.2 runs all of them there.
@@ -45,6 +51,12 @@ def started(**settings: Any) -> Emulator:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let clients ask twice, and then give up: for a control plane that will never answer."""
     monkeypatch.setattr(rpc, "pauses", lambda patience: iter((0.05, None)))
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients wait for events that are merely late, where a test counts requests."""
+    monkeypatch.setattr(polling, "WORD", float(PATIENCE))
 
 
 def settle(emulator: Emulator) -> None:

@@ -133,6 +133,7 @@ def test_a_put_is_uploaded_once_however_often_it_is_sent(
         assert cluster.counters.total.request_bytes < 1.1 * (8 << 17)
 
 
+@pytest.mark.usefixtures("trusting")
 def test_a_grid_over_two_arrays_takes_a_few_dozen_requests(
     cluster: Emulator, connect: Connect
 ) -> None:
@@ -217,6 +218,7 @@ def test_values_nobody_asks_for_are_not_fetched(connect: Connect, cluster: Emula
     assert cluster.counters["DownloadResultData"].requests == 1
 
 
+@pytest.mark.usefixtures("trusting")
 def test_a_quiet_exit_asks_once_whether_all_has_ended(connect: Connect, cluster: Emulator) -> None:
     with connect():
         add.invoke(1, 2).get()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pymonik import Pymonik, Task
 from pymonik.emulator import Emulator
@@ -167,6 +168,7 @@ def test_tables_are_listed_once_and_own_ones_not_read(
     assert downloads == 3  # the values
 
 
+@pytest.mark.usefixtures("trusting")
 def test_who_caches_nothing_asks_nothing(cluster: Emulator, connect: Connect) -> None:
     with connect():
         assert Task(lambda x: x, func_name="same", pure=True).invoke(1).get() == 1

@@ -23,6 +23,7 @@ from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik import Pymonik, Task, get_context, task
 from pymonik.emulator import Emulator
+from pymonik.emulator.agents.worker import WorkerProcess
 from pymonik.errors import ExecutorDied, TaskTimeout
 from pymonik.runtime.worker.hosts import Hosts
 from pymonik.runtime.worker.inputs import ContentCache
@@ -32,7 +33,7 @@ from pymonik.runtime.worker.servicer import Servicer
 from pymonik.values.content import Content
 from pymonik.wire import envelope, error_text
 from pymonik.wire.payloads import TaskPayload
-from tests.armonik.conftest import WORKER, Connect, started
+from tests.armonik.conftest import RESTLESS, WORKER, Connect, started
 from tests.conformance.programs import add, inc, note, pass_gate, square
 from tests.conformance.seams import until
 from tests.conftest import PATIENCE, REPOSITORY, Gate, Ledger, script_environment
@@ -89,20 +90,35 @@ def _channel(side: str, address: str, kind: str) -> dict[str, str]:
 # ----- health and processes
 
 
-def hold_the_gil(seconds: float) -> int:
-    end = time.monotonic() + seconds
+def hold_the_gil(begun: str, end: str) -> int:
+    Path(begun).touch()
     array = np.random.default_rng(1).random(3_000_000)
-    while time.monotonic() < end:
+    while not Path(end).exists():
         array.sort()
     return 1
 
 
-def test_health_checks_are_answered_while_a_task_computes() -> None:
+def test_health_checks_are_answered_while_a_task_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, end = tmp_path / "begun", tmp_path / "end"
+    healthy, answered = WorkerProcess.healthy, []
+
+    def noted(self: WorkerProcess, *args: Any, **kwargs: Any) -> bool:
+        is_healthy = begun.exists() and healthy(self, *args, **kwargs)
+        answered.append(is_healthy)
+        return is_healthy or healthy(self, *args, **kwargs)
+
+    monkeypatch.setattr(WorkerProcess, "healthy", noted)
     with (
-        started(partitions={"pymonik": 1}, probe_interval=0.05, probe_timeout=1.0) as emulator,
-        Pymonik(emulator.endpoint),
+        started(partitions={"pymonik": 1}, probe_interval=0.05) as emulator,
+        Pymonik(emulator.endpoint) as client,
     ):
-        assert Task(hold_the_gil).invoke(2.0).get() == 1
+        value = Task(hold_the_gil).invoke(str(begun), str(end))
+        client.flush()
+        until(lambda: sum(answered) > 3)
+        end.touch()
+        assert value.get() == 1
 
 
 def test_workers_leave_no_process_behind(ledger: Ledger) -> None:
@@ -210,20 +226,19 @@ def test_a_cancelled_call_is_stopped_and_the_worker_goes_on(connect: Connect, ga
 # ----- what is handed on
 
 
-def test_an_overlong_unit_hands_its_rest_back(
-    cluster: Emulator, connect: Connect, ledger: Ledger
-) -> None:
+def test_an_overlong_unit_hands_its_rest_back(ledger: Ledger) -> None:
     def slow(path: str, i: int) -> int:
-        time.sleep(0.15)
+        time.sleep(0.05)
         with open(path, "a") as file:
             file.write(f"{i}\n")
         return i * i
 
-    with connect():
-        values = Task(slow).map_invoke([(ledger.path, i) for i in range(24)], pmk_chunk_size=24)
-        assert values.get() == [i * i for i in range(24)]
+    with started(environment=RESTLESS) as cluster:
+        with Pymonik(cluster.endpoint):
+            values = Task(slow).map_invoke([(ledger.path, i) for i in range(24)], pmk_chunk_size=24)
+            assert values.get() == [i * i for i in range(24)]
+        assert cluster.counters["Worker.Process"].requests > 2
     assert sorted(map(int, ledger.lines())) == list(range(24))
-    assert cluster.counters["Worker.Process"].requests > 2
 
 
 @task

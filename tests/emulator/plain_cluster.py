@@ -28,7 +28,8 @@ from armonik.protogen.common.results_common_pb2 import CreateResultsRequest
 from pymonik.emulator import Emulator
 
 WORKER = Path(__file__).with_name("plain_worker.py")
-PATIENCE = 30.0
+# Bounds a hang; nothing is measured by it.
+PATIENCE = 60.0
 
 
 def plain_worker(threads: int = 2) -> list[str]:
@@ -37,7 +38,9 @@ def plain_worker(threads: int = 2) -> list[str]:
 
 def emulator(**settings: Any) -> Emulator:
     """An emulator of one plain worker, unless told otherwise."""
-    return Emulator(**{"partitions": {"main": 1}, "worker": plain_worker(), **settings})
+    # A worker that a loaded machine lets wait is no dead one.
+    given = {"partitions": {"main": 1}, "worker": plain_worker(), "probe_timeout": PATIENCE}
+    return Emulator(**{**given, **settings})
 
 
 def options(**changes: Any) -> TaskOptions:

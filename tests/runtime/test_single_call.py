@@ -13,6 +13,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.client import arrivals, submitter
+from pymonik.runtime.host import loop
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.process import Process
 from tests.conformance.programs import pass_gate
@@ -30,7 +31,9 @@ def same(value: int) -> int:
 
 
 @pytest.fixture
-def client() -> Iterator[Pymonik]:
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pymonik]:
+    # However long a loaded machine lets an executor wait, its pages are not looked at meanwhile.
+    monkeypatch.setattr(loop, "_LOOK", 60.0)
     with Pymonik(backend="local", workers=1) as opened:
         for number in range(20):  # whatever is loaded, or looked at, the first time
             assert same.invoke(number).get() == number
