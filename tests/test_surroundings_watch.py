@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 from collections.abc import Callable
 from typing import Any
@@ -48,3 +49,30 @@ def test_nor_where_the_look_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> No
     changes = watch.changes()
     assert changes is not None
     assert others == [changes]
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["as before", "new"])
+def test_a_call_has_the_decimals_of_its_own_thread(
+    monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    """Another thread, which has other ones, makes a call amid the comparison, or behind a look."""
+    watch, others = SurroundingsWatch(), list[Any]()
+    where, name = (watch, "_look") if is_new else (rooms, "glance")
+    real = getattr(where, name)
+
+    def looking() -> Any:
+        monkeypatch.setattr(where, name, real)
+        mine = real()
+        with decimal.localcontext() as of_another:
+            of_another.prec = 9
+            others.append(watch.changes())
+        return mine
+
+    with decimal.localcontext() as own:
+        own.prec = 5
+        before = None if is_new else watch.changes()
+        monkeypatch.setattr(where, name, looking)
+        changes = watch.changes()
+        assert changes is not others[0]
+        assert before in (None, changes)
+        assert watch.changes() is changes

@@ -62,22 +62,28 @@ class Compiler:
         self._recorder.number()
         traits, optimize = self._engine.opened().traits, self._settings.optimize
         is_cached = self._recorder.specs.looks_up
-        # A call like one before needs none, unless somebody looks at its plan.
-        target: Target | None = None
+        made: Target | None = None
+
+        def target() -> Target:
+            # A call like one before needs none, unless somebody looks at its plan. Made once, since
+            # durations change meanwhile.
+            nonlocal made
+            made = made or self._target(traits)
+            return made
+
         try:
             rest = self._cached_values.without(graph) if is_cached else graph
-            plan = maker.repeated(rest, optimize, lambda: self._target(traits))
+            plan = maker.repeated(rest, optimize, target)
             if plan is None:
-                target = self._target(traits)
-                plan = maker.make(rest, target, optimize)
+                plan = maker.make(rest, target(), optimize)
         except Exception:  # whatever objects of the user do when they are looked at
-            refused = self._refuse_culprits(graph, target or self._target(traits))
+            refused = self._refuse_culprits(graph, target())
             if refused is None:
                 raise
             return self.compile(refused)
         holds, isolates = traits.objects.holds, traits.isolates_delegating
         return plan.completed(
-            lambda: self._source(graph, target or self._target(traits)),
+            lambda: self._source(graph, target()),
             names=self._names.to_send(graph),
             reusable=self._cached_values.reusable if isolates else (),
             stored=tuple([blob for blob in plan.blobs if holds(blob)]) if plan.blobs else (),

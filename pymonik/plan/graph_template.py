@@ -205,7 +205,8 @@ def _key(graph: Graph, optimize: Any, target: Target) -> tuple[Any, ...]:
     long = frozenset([name for name, each in target.durations.items() if each > LONG])
     about = (target.slots, target.isolates_delegating, target.exchanges, long)
     first, last = graph.nodes[0], graph.nodes[-1]
-    return (len(graph.nodes), first.lasti, last.lasti, optimize, settings().blob_size, about)
+    how = (optimize, settings().blob_size, about, graph.notes)
+    return (len(graph.nodes), first.lasti, last.lasti, *how)
 
 
 def _is_one_unit(graph: Graph, plan: Plan) -> bool:

@@ -174,8 +174,11 @@ def _key(call: Call, is_wanted: bool, optimize: Any) -> tuple[Any, ...]:
 
 
 def _single(graph: Graph) -> Call | None:
-    """Return the only call of a graph, where it is one and has no id of its own."""
-    if len(graph.nodes) != 1:
+    """Return the only call of a graph, where it is one and has no id of its own.
+
+    None where others were taken out of the graph: it has notes of that, which go into the plan.
+    """
+    if len(graph.nodes) != 1 or graph.notes:
         return None
     node = graph.nodes[0]
     return node if type(node) is Call and node.n is None and node.ids is None else None

@@ -90,9 +90,9 @@ class SurroundingsWatch:
         self.base = surroundings()
         # Equal changes are one object: calls that agree on them can share a unit.
         self._known: dict[Changes, Changes] = {}
-        self._current: Changes | None = None
-        (self._seen, self._context), self._loggers = _seen(), _loggers()
-        self._slow = self.base.process
+        # What the last look has found, whole: threads may have other settings of arithmetic, and a
+        # call is not to be given what another thread finds meanwhile.
+        self._found = _Sight(*_seen(), _loggers(), self.base.process, None)
         # What takes a while, the levels of loggers and the locale, is looked at once for each of
         # these; and the one that it was looked at for last.
         self._due = self._looked = object()
@@ -105,9 +105,10 @@ class SurroundingsWatch:
         """Return what is different now, None for nothing: one object as long as it is the same."""
         # Mostly the very same objects, compared without a copy, and all at once. All that a call
         # pays for where nothing has changed: a function more in here costs as much as what it sees.
+        found = self._found
         try:
             # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
-            is_same = self._seen == (
+            is_same = found.seen == (
                 os.environ._data,  # type: ignore[attr-defined]
                 os.getcwdb(),
                 sys.path,
@@ -118,37 +119,49 @@ class SurroundingsWatch:
                 glance(),
             )
         except (AttributeError, OSError):  # another environ put in its place, a folder removed
-            is_same = self._seen == _now()
+            is_same = found.seen == _now()
         due = self._due
         if due is not self._looked:
-            if not (is_same and self._is_slow_as_seen()):
-                self._look()
+            if not (is_same and _is_slow_as(found)):
+                found = self._look()
             # Behind the look: calls of other threads rely on it.
             self._looked = due
         elif not is_same:
-            self._look()
-        return self._current
+            found = self._look()
+        return found.changes
 
-    def _look(self) -> None:
+    def _look(self) -> _Sight:
         """Take in all of it, and work out what has changed."""
         # In this order: what changes meanwhile differs from what was seen, and is looked at again.
         (seen, context), loggers = _seen(), _loggers()
         now = surroundings()
         changes = difference(self.base, now)
-        same = changes == NO_CHANGES
-        self._current = None if same else self._known.setdefault(changes, changes)
-        # Last: calls of other threads that see nothing new from now on take what is current.
-        self._loggers, self._slow = loggers, now.process
-        self._seen, self._context = seen, context
+        known = None if changes == NO_CHANGES else self._known.setdefault(changes, changes)
+        found = self._found = _Sight(seen, context, loggers, now.process, known)
+        return found
 
-    def _is_slow_as_seen(self) -> bool:
-        """Compare what takes a while: a loop in C over all loggers."""
-        entries, loggers, levels = self._loggers
-        return bool(
-            list(logging.root.manager.loggerDict.values()) == entries
-            and list(map(_level, loggers)) == levels
-            and process_settings() == self._slow
-        )
+
+class _Sight(NamedTuple):
+    """What a look has found: copies of what every call compares, what takes a while, the changes.
+
+    context: the one of `decimal` that `seen` is a part of.
+    """
+
+    seen: tuple[Any, ...]
+    context: Any
+    loggers: tuple[list[Any], list[logging.Logger], list[Any]]
+    process: Any
+    changes: Changes | None
+
+
+def _is_slow_as(found: _Sight) -> bool:
+    """Compare what takes a while: a loop in C over all loggers."""
+    entries, loggers, levels = found.loggers
+    return bool(
+        list(logging.root.manager.loggerDict.values()) == entries
+        and list(map(_level, loggers)) == levels
+        and process_settings() == found.process
+    )
 
 
 def _now() -> tuple[Any, ...]:

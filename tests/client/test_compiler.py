@@ -11,6 +11,8 @@ from pymonik.client.client_settings import ClientSettings
 from pymonik.client.compiler import Compiler
 from pymonik.client.names import Names
 from pymonik.graph.ir import taken
+from pymonik.plan.repeated import RepeatedPlan
+from pymonik.system.structs import replace
 from pymonik.values.options import DEFAULTS
 
 from .fakes import Alone, double
@@ -77,6 +79,20 @@ def test_a_plan_knows_what_it_was_made_of() -> None:
     assert (plan.source.partitions, plan.source.seed) == (("cpu",), 7)
     assert plan.source.target.slots == alone.backend.traits.slots
     assert [named.name for named in plan.names] == ["two"]
+
+
+def test_a_repeated_plan_knows_what_it_was_compiled_for_then() -> None:
+    alone, durations = Compiles(), dict[str, float]()
+    alone.backend.traits = replace(alone.backend.traits, durations=durations)
+    for _ in range(4):
+        first = double.invoke(1, pymonik=alone.scope)
+        handle = double.invoke(first, pymonik=alone.scope)
+        plan = alone.compile()
+        alone.recorder.pending.clear()
+    assert type(plan) is RepeatedPlan
+    assert handle._node.location is None
+    durations["double"] = 3.0
+    assert plan.source.target.durations == {}
 
 
 def test_names_that_a_plan_has_told_of_are_told_once() -> None:

@@ -18,6 +18,7 @@ from pymonik.graph.show import show
 from pymonik.graph.target import Target
 from pymonik.plan.maker import PlanMaker
 from pymonik.plan.plan import Plan
+from pymonik.system.structs import replace
 from tests.conformance.programs import identity
 
 
@@ -161,8 +162,20 @@ def one_has_an_id(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
     return graph, TARGETS[0]
 
 
+def calls_were_taken_out(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
+    return replace(graph, notes=("reused 1 calls: their values are known",)), TARGETS[0]
+
+
 @pytest.mark.parametrize(
-    "change", [other_target, known_to_be_long, one_is_dropped, one_has_a_name, one_has_an_id]
+    "change",
+    [
+        other_target,
+        known_to_be_long,
+        one_is_dropped,
+        one_has_a_name,
+        one_has_an_id,
+        calls_were_taken_out,
+    ],
 )
 def test_what_a_plan_depends_on_is_compared(client: Pymonik, change: Any) -> None:
     maker = PlanMaker()

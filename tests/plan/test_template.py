@@ -16,6 +16,7 @@ from pymonik.graph.ir import Map, taken
 from pymonik.graph.show import show
 from pymonik.plan.plan import Plan
 from pymonik.plan.template import Templates
+from pymonik.system.structs import replace
 from tests.conformance.programs import identity, square
 
 
@@ -155,6 +156,15 @@ def test_one_call_after_the_other_is_compiled_once() -> None:
             assert square.invoke(n).get() == n * n
         assert client.parts.compiler.maker.templates.hits == 19
         assert client.stats.submissions == 20
+
+
+def test_what_was_taken_out_of_a_graph_is_no_matter_of_others(client: Pymonik) -> None:
+    compiler, notes = client.parts.compiler, [("reused 1 calls: their values are known",), ()]
+    for said in [*notes, *notes]:
+        _kept = square.invoke(1, pymonik=client)
+        graph = taken(client.parts.submitter.take())
+        client.parts.recorder.pending.clear()
+        assert compiler.compile(replace(graph, notes=said)).graph.notes == said
 
 
 class Unhashed(str):

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,14 @@ CHANGES = [_set, _replace, _move, _add_path, _add_argument, _trap, _round]
 def test_a_change_is_seen_and_looked_into_once(
     change: Callable[[pytest.MonkeyPatch, Path], None], tmp_path: Path
 ) -> None:
-    watch, looks = SurroundingsWatch(), []
+    watch, looks = SurroundingsWatch(), list[Any]()
     look = watch._look
-    watch._look = lambda: looks.append(look())  # type: ignore[method-assign]
+
+    def looking() -> Any:
+        looks.append(look())
+        return looks[-1]
+
+    watch._look = looking  # type: ignore[method-assign]
     assert watch.changes() is None
     assert not looks
     with pytest.MonkeyPatch.context() as monkeypatch, decimal.localcontext():
