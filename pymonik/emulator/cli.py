@@ -10,8 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from queue import SimpleQueue
-from types import FrameType
 from typing import NoReturn
 
 from pymonik.emulator.arguments import (
@@ -28,6 +26,7 @@ from pymonik.emulator.control_plane import Tls
 from pymonik.emulator.emulator import Emulator
 from pymonik.emulator.quirks import Quirks
 from pymonik.emulator.state import GENERATIONS
+from pymonik.system.signal_queue import SignalQueue
 from pymonik.values.foreign import harmless
 
 
@@ -38,14 +37,7 @@ def _say(text: str) -> None:
 
 def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | None = None) -> None:
     """Serve until SIGINT or SIGTERM comes, then stop cleanly."""
-    # A handler may come at any instruction: a lock, as in an event, could be held here already.
-    signals: SimpleQueue[int] = SimpleQueue()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        signals.put(number)
-
-    # Put back at the end: who calls this may be a program of its own.
-    earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = SignalQueue(signal.SIGINT, signal.SIGTERM)
     try:
         with emulator:
             partitions = ", ".join(f"{name}={n}" for name, n in emulator.partitions.items())
@@ -57,12 +49,11 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | No
                 begin = threading.Timer(outage[0], emulator.database_away, (outage[1],))
                 begin.daemon = True
                 begin.start()
-            signals.get()
+            signals.wait()
     except OSError as error:
         raise SystemExit(f"pymonik emulator: {error}") from error
     finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        signals.restore()  # who calls this may be a program of its own
 
 
 def main(argv: Sequence[str] | None = None) -> None:

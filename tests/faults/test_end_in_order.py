@@ -12,8 +12,15 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.runtime.host import pool
+from tests.conftest import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("nothing_kept")
+pytestmark = pytest.mark.usefixtures("nothing_kept", "unhurried")
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let executors take as long to end as a loaded machine makes them."""
+    monkeypatch.setattr(pool, "_LEAVING", float(PATIENCE))
 
 
 class Kept:

@@ -30,6 +30,7 @@ pid = task(os.getpid)
 def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep executors for longer than any test takes, whatever the developer has set."""
     monkeypatch.setenv("PYMONIK_KEEP_EXECUTORS", "600")
+    monkeypatch.setattr("pymonik.runtime.host.pool._LEAVING", float(PATIENCE))
     settings.cache_clear()
     yield
     monkeypatch.delenv("PYMONIK_KEEP_EXECUTORS")

@@ -152,6 +152,9 @@ def test_many_writers_lose_nothing(runs: Path) -> None:
 WRITER = """
 import sys
 from pymonik import Pymonik, task
+from pymonik.runs import store
+
+store._PATIENCE = 60.0  # who writes may be stopped for a while on a loaded machine
 
 @task
 def double(x):
@@ -195,7 +198,10 @@ def test_programs_that_end_at_once_lose_nothing(runs: Path, tmp_path: Path) -> N
         assert store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
-def test_programs_that_make_the_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+def test_programs_that_make_the_database_at_once_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymonik.runs.store._PATIENCE", float(PATIENCE))
     ready = threading.Barrier(4)
 
     def make(path: Path) -> int:

@@ -15,12 +15,11 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
-from types import FrameType
 from urllib.parse import urlsplit
 
 from pymonik._pickled import public
 from pymonik.settings import LIFELINE, settings
+from pymonik.system.signal_queue import SignalQueue
 
 logger = logging.getLogger("pymonik.worker")
 
@@ -48,16 +47,8 @@ def run_pymonik_worker() -> None:
     from pymonik.runtime.worker.servicer import Servicer
 
     _log_to_stdout()
-    # A handler may come at any instruction: a lock, as in an event, could be held here already.
-    signals: SimpleQueue[int] = SimpleQueue()
     grace = {signal.SIGTERM: settings().stop_seconds, signal.SIGINT: 0.0}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signals.put(number)
-
-    for kind in grace:
-        # Put into a queue, and no more: the main thread waits there, and stops in order.
-        signal.signal(kind, stop)
+    signals = SignalQueue(*grace)  # the main thread waits there, and stops in order
     if lifeline := os.environ.pop(LIFELINE, None):
         # A daemon: it waits in a read that ends with whoever started this worker.
         threading.Thread(
@@ -80,9 +71,9 @@ def run_pymonik_worker() -> None:
             os.umask(outer)
         server.start()
         logger.info("worker %d listens on %s", os.getpid(), address)
-        number = signals.get()
+        came = signals.wait()
         logger.info("worker %d stops", os.getpid())
-        server.stop(grace[signal.Signals(number)]).wait()
+        server.stop(grace[came]).wait()
         hosts.close()
 
 
