@@ -32,8 +32,8 @@ def fail(text: str) -> Any:
     raise ValueError(text)
 
 
-# Declared long: what is known to be short would run in the task that made it.
-@task(cost=10)
+# Declared long: what is known to be short, in beats of an hour, would run in the task that made it.
+@task(cost=1e6)
 def noted_block(path: str, number: int, size: int) -> bytes:
     note(path, f"block{number}")
     return bytes([number]) * size

@@ -198,7 +198,7 @@ def test_programs_send_what_their_plans_say(
     monkeypatch.setattr(Sender, "submit", noted)
     _, program, size, _ = PROGRAMS[name]
     with connect():
-        program(task, size)
+        program(task, min(size, 20) if name in ("naps", "unequal") else size)  # they sleep
     assert planned
     for kind in METHODS:
         sizes = [request.size for request in planned if request.kind == kind]
