@@ -267,8 +267,9 @@ def emulated(quirks: Quirks, **named: int) -> Emulator:
         worker=[sys.executable, "-m", "pymonik.runtime.worker.server"],
         environment={"PYTHONPATH": str(REPOSITORY)},
         quirks=quirks,
-        # A worker that a loaded machine lets wait is no dead one.
+        # A worker, or a client, that a loaded machine lets wait is no dead one.
         probe_timeout=float(PATIENCE),
+        idle_grace=float(PATIENCE),
     )
 
 
