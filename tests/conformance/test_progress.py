@@ -115,10 +115,10 @@ def test_a_terminal_shows_a_bar_while_waiting(tmp_path: Path, gate: Gate) -> Non
         # The task waits at the gate until the bar was seen.
         shown, _, _ = select.select([ours], [], [], PATIENCE)
         assert shown
-        text = ""
-        while "0/1 unit, 1 running" not in text:
+        text = b""  # of which a read may end amid a character
+        while b"0/1 unit, 1 running" not in text:
             assert select.select([ours], [], [], PATIENCE)[0]
-            text += os.read(ours, 65536).decode()
+            text += os.read(ours, 65536)
         gate.open()
         out, _ = process.communicate(timeout=PATIENCE)
     finally:
