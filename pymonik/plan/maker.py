@@ -6,9 +6,8 @@ compiled before, or by passes and lowering. What a client adds is the business o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymonik.graph.ir import Graph
 from pymonik.graph.passes import run_passes
@@ -22,6 +21,8 @@ from pymonik.system.garbage import go_on, put_off
 
 if TYPE_CHECKING:
     from pymonik.plan.graph_template import GraphTemplates
+
+T = TypeVar("T")
 
 
 class PlanMaker:
@@ -55,15 +56,14 @@ class PlanMaker:
         """Return the plan of a graph like one before; None where there was none."""
         if len(graph.nodes) < 2:
             return self.templates.plan(graph, optimize)
-        if self.graph_templates is None:
+        templates = self.graph_templates
+        if templates is None:
             return None
-        with _collecting_later():
-            return self.graph_templates.plan(graph, optimize, target())
+        return _collecting_later(lambda: templates.plan(graph, optimize, target()))
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""
-        with _collecting_later():
-            plan = lower(run_passes(graph, target, optimize))
+        plan = _collecting_later(lambda: lower(run_passes(graph, target, optimize)))
         if len(graph.nodes) < 2:
             self.templates.note(graph, optimize, plan)
         elif self._has_made_graph:
@@ -92,13 +92,16 @@ class PlanMaker:
             bind(plan.graph, plan)
 
 
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    """Put garbage collection off: a compiler makes many objects at once, and none in a cycle."""
+def _collecting_later(make: Callable[[], T]) -> T:
+    """Return what is made, with garbage collected behind it: it is many objects, none in a cycle.
+
+    No block of a context manager: Ctrl-C may come amid its methods, and then collection would be
+    put off for as long as somebody keeps the error.
+    """
     block = object()
     try:
         put_off(block)
-        yield
+        return make()
     finally:
         try:
             go_on(block)
