@@ -24,7 +24,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 def _refusal(verb: str) -> Callable[..., NoReturn]:
-    def refuse(self: Any, *_: Any) -> NoReturn:
+    def refuse(self: Any, *_: Any, **__: Any) -> NoReturn:
         raise LazyValueError(
             f"{verb} a handle needs its value, which does not exist yet: call .get() for the "
             "value, or do it inside a task that takes the handle as an argument"

@@ -264,7 +264,7 @@ def _client(given: Any) -> Scope:
         scope: Scope = given
         return scope
     hint = ""
-    if isinstance(given, Iterable):
+    if isinstance(given, Iterable) and not isinstance(given, str):
         hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"
     raise NoClientError(f"pymonik= takes a client, Pymonik(…), not {given!r:.80}{hint}")
 

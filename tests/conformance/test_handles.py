@@ -248,11 +248,16 @@ def test_unpacking_the_wrong_number_fails_as_in_python(client: Pymonik, count: i
         part.exception()
 
 
+def test_unpacking_what_is_no_sequence_says_so(client: Pymonik) -> None:
+    with pytest.raises(TypeError, match=r"unpack\(1\) of a value that is no sequence: int"):
+        identity.invoke(3).unpack(1)[0].get()
+
+
 @pytest.mark.recorded
 @pytest.mark.parametrize(
     "use",
-    [np.asarray, np.sum, lambda h: f"{h:.2f}", lambda h: h()],
-    ids=["asarray", "sum", "format", "call"],
+    [np.asarray, np.array, np.sum, lambda h: f"{h:.2f}", lambda h: h()],
+    ids=["asarray", "array", "sum", "format", "call"],
 )
 def test_more_that_needs_the_value_is_refused(client: Pymonik, use: Any) -> None:
     h = square.invoke(2)
