@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pymonik._pickled import public
 from pymonik.client.blocks import Blocks
-from pymonik.client.client_settings import ClientSettings, OldName, Setting, warn_of_old
+from pymonik.client.client_settings import ClientSettings, OldName, Setting, selection, warn_of_old
 from pymonik.client.late_parts import part
 from pymonik.client.progress import Progress
 from pymonik.record.handle import ResultHandle
@@ -64,7 +64,7 @@ class Pymonik(Scope):
 
     endpoint = Setting[str | None]()
     partitions = Setting[list[str]]()
-    optimize = Setting[bool | tuple[str, ...]]()
+    optimize = Setting[bool | tuple[str, ...]](selection)
     detach = Setting[bool]()
     seed = Setting[int]()
     _session_id, _endpoint = OldName("session_id"), OldName("endpoint")

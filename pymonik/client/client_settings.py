@@ -79,7 +79,6 @@ class ClientSettings(Struct, frozen=False):
         default = TaskOptions(partition_id=partitions[0] if partitions else None)
         options = merge(DEFAULTS, default, task_options)
         taken_environment = environment_of(environment)
-        selection = optimize if isinstance(optimize, bool) else _selected(optimize)
         for name, flag in (("detach", detach), ("forward_logs", forward_logs)):
             if not isinstance(flag, bool):
                 raise OptionsError(f"{name} takes True or False, not {flag!r}")
@@ -90,7 +89,7 @@ class ClientSettings(Struct, frozen=False):
             environment=taken_environment,
             options=options,
             workers=backends.workers(workers),
-            optimize=selection,
+            optimize=selection(optimize),
             detach=detach,
             forward_logs=forward_logs,
             on_progress=on_progress,
@@ -121,7 +120,13 @@ class ClientSettings(Struct, frozen=False):
 
 
 class Setting(Generic[T]):
-    """An attribute of a client that is one of its `settings`, under the same name."""
+    """An attribute of a client that is one of its `settings`, under the same name.
+
+    take: what is made of a value that is set.
+    """
+
+    def __init__(self, take: Callable[[Any], T] | None = None) -> None:
+        self._take = take
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -134,7 +139,7 @@ class Setting(Generic[T]):
         return self if client is None else getattr(client.settings, self._name)
 
     def __set__(self, client: Any, value: T) -> None:
-        setattr(client.settings, self._name, value)
+        setattr(client.settings, self._name, value if self._take is None else self._take(value))
 
 
 class OldName:
@@ -164,10 +169,13 @@ def warn_of_old(*given: Any) -> None:
             )
 
 
-def _selected(names: Iterable[str]) -> tuple[str, ...]:
+def selection(optimize: bool | Iterable[str]) -> bool | tuple[str, ...]:
+    """Return what `optimize=` selects, True, False or names of passes; refuse others."""
+    if isinstance(optimize, bool):
+        return optimize
     from pymonik.graph.passes import selected
 
-    return selected(names)
+    return selected(optimize)
 
 
 def _partitions(given: Any) -> list[str]:

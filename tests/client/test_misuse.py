@@ -186,3 +186,16 @@ def test_rows_that_are_dicts_are_told_how_their_values_become_arguments() -> Non
 
     with Pymonik(backend="dry-run"), pytest.raises(SignatureError, match=r"\(row\['a'\], row"):
         Task(key).map_invoke([{"a": 1, "b": 2}])
+
+
+def test_passes_that_are_chosen_later_are_taken_as_at_first() -> None:
+    add = Task(lambda x, y: x + y, func_name="add")
+    with Pymonik(backend="inline") as client:
+        chosen: Any = ["fuse"]  # a list, which the compiler could not look plans up by
+        client.optimize = chosen
+        for _ in range(3):
+            assert add.invoke(add.invoke(1, 2), 3).get() == 6
+        chosen = ["fuze"]
+        with pytest.raises(OptionsError, match="unknown pass 'fuze'"):
+            client.optimize = chosen
+        assert client.optimize == ("fuse",)
