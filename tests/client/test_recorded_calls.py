@@ -47,7 +47,7 @@ def test_a_call_is_a_node_a_handle_and_its_arguments() -> None:
         return len(gc.get_objects()) - before
 
     # Threads that other tests have left may make some meanwhile: hardly so many each time.
-    assert min(made() for _ in range(20)) <= 3 * 2 * CALLS + CALLS // 4
+    assert any(made() <= 3 * 2 * CALLS + CALLS // 4 for _ in range(20))
 
 
 def test_what_a_call_holds_is_made_slot_values_once_and_then_let_go_of() -> None:
