@@ -18,6 +18,7 @@ from pymonik.emulator import (
     LoseAgent,
     SlowUpload,
 )
+from tests.armonik.conftest import settle
 from tests.emulator.plain_cluster import Client, code, emulator, eventually
 from tests.emulator.test_data import upload
 from tests.emulator.test_events import NEW_RESULT, subscribe, take
@@ -25,8 +26,7 @@ from tests.emulator.test_events import NEW_RESULT, subscribe, take
 
 @pytest.fixture
 def client(strict_emulator: Emulator, strict: Client) -> Client:
-    strict_emulator.counters.reset()
-    strict_emulator.faults.clear()
+    settle(strict_emulator)
     return strict
 
 
