@@ -6,7 +6,7 @@ Pingali 1989), but that who waits for one looks again and again: between two pro
 microseconds, where a message and its wake-up take a hundred.
 
     numbers: why all are to stop · how many bytes of pickles each executor has written · which of
-             them have come
+             them have come, and whose part others have taken
     cells:   8 bytes: the value, or where its pickle is · 8 bytes: the value XOR (a check of its
              kind + the place)
     pickles: a part for each executor; 4 bytes: checksum · the pickle
@@ -38,6 +38,8 @@ EMPTY = object()
 HELD = object()
 # Why all stop: they are to begin again, with others; or others are to run what is left.
 AGAIN, OVER = 1, 2
+# What tells that an executor has come, or that another has taken its part before.
+_HERE, _TAKEN = 1, 2
 # Where things stand in the memory. First words of 8 bytes: why all stop, how far each executor
 # has filled its pickles, and which of them have come. Then the cells, then the pickles.
 _STOP = 0
@@ -129,11 +131,28 @@ class SharedCells:
 
     def come(self) -> None:
         """Say that this executor is here, and will say when it has ended its part."""
-        self._numbers[1 + MEMBERS + self._member] = 1
+        self._numbers[1 + MEMBERS + self._member] = _HERE
 
     def has_come(self, member: int) -> bool:
         """Return whether an executor has been here."""
-        return bool(self._numbers[1 + MEMBERS + member])
+        return self._numbers[1 + MEMBERS + member] == _HERE
+
+    def arrive(self) -> bool:
+        """Claim the part of this executor; False where another has taken it, which may be dead."""
+        return self.claim(self._member) and self._numbers[1 + MEMBERS + self._member] != _TAKEN
+
+    def take(self, member: int) -> bool:
+        """Take the part of an executor that has not come; False where it has, or another took it.
+
+        The lock of one that has died is free, too: of what it ran the host is to hear first. What
+        is noted of it stays.
+        """
+        at = 1 + MEMBERS + member
+        # Asked again: it may have come, and left, before it was claimed.
+        if self._numbers[at] or not self.claim(member) or self._numbers[at]:
+            return False
+        self._numbers[at] = _TAKEN
+        return True
 
     def copied(self) -> MemoryFile:
         """Return other memory with the same in it, in which calls may begin."""

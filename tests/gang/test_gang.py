@@ -215,8 +215,7 @@ def test_a_call_that_kills_too_often_fails_and_the_others_run(
 ) -> None:
     row = grid(told, list(range(WIDTH)), 2, how(ledger, "die", at), pmk_max_retries=1)
     assert isinstance([handle.exception() for handle in row][at[0]], ExecutorDied)
-    # Once more where the host, on a loaded machine, hears of a death when another has left for it.
-    assert bodies(ledger)[f"{at}"] in (2, 3)
+    assert bodies(ledger)[f"{at}"] == 2
     assert bodies(ledger)["(1, 1)"] == bodies(ledger)["(2, 1)"] == 1
 
 

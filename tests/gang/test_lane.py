@@ -11,6 +11,7 @@ import pytest
 from pymonik.runtime.executor import lane
 from pymonik.runtime.executor.gang_part import run_lanes
 from pymonik.runtime.executor.lane import Lanes, _Stopped, _TakenOver
+from pymonik.system.memory_file import MemoryFile
 from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
@@ -98,6 +99,44 @@ def test_the_part_of_an_executor_that_has_died_is_left_to_the_host(
     with pytest.raises(_Stopped):
         lanes._await(1)
     assert lanes._members == {0}
+
+
+def _coming(file: MemoryFile, member: int) -> SharedCells:
+    return SharedCells(file.fd, len(LANES), 3, member)
+
+
+def test_the_part_that_an_executor_had_taken_over_is_left_to_the_host_when_it_has_died() -> None:
+    """Whoever comes later would run again the call that it has died of."""
+    file = SharedCells.new_file(len(LANES), 3)
+    # All of this process, to which its own locks are free, as those of a dead one are to others.
+    assert _coming(file, 0).take(1)
+    assert not _coming(file, 1).arrive()
+    assert not _coming(file, 2).take(1)
+    # It has not come, so that the host need not wait for it when it has heard of the death.
+    assert not _coming(file, 2).has_come(1)
+    assert _coming(file, 2).arrive()
+
+
+@pytest.mark.parametrize("member", [0, 1])
+def test_who_comes_when_its_part_was_taken_over_runs_none_of_it(
+    monkeypatch: pytest.MonkeyPatch, member: int
+) -> None:
+    """By one that is dead: the first, which is to report, waits for the host to hear of it."""
+    file = SharedCells.new_file(len(LANES), 2)
+    cells = SharedCells(file.fd, len(LANES), 2, 1 - member)
+    cells.come()
+    assert cells.take(member)
+    monkeypatch.setattr(lane, "time", _Clock(lambda: cells.stop(AGAIN)))
+    assignment = SimpleNamespace(attempts={}, failed_calls={}, deaths={}, completed_steps={})
+    hosting = SimpleNamespace(
+        contexts=SimpleNamespace(maker=lambda: None), page=SimpleNamespace(numbers=[0] * 9)
+    )
+    runner: Any = SimpleNamespace(
+        outputs={0: 1}, steps=[None] * 2, errors=[], assignment=assignment, hosting=hosting
+    )
+    report = run_lanes(runner, Gang(file, LANES, 2, member, 2, False))
+    assert (report.start, report.stop, report.columns) == (0, 0, [[]])
+    assert report.is_late is bool(member)
 
 
 def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> None:

@@ -11,8 +11,14 @@ import pytest
 import pymonik.runtime.executor.attempts as attempts_module
 import pymonik.runtime.executor.run as run_module
 import pymonik.runtime.executor.step_runner as step_module
+from pymonik import task
+from pymonik.record.current import CURRENT
 from pymonik.runtime.executor.calls import Report
+from pymonik.runtime.executor.resume import DeathRecord
+from pymonik.runtime.executor.subtasks import Subtasks
+from pymonik.values.outcome import Failure
 
+from . import runs
 from .runs import Clock, Page, local, records, reports, steps_of
 from .units import content, step
 
@@ -195,3 +201,51 @@ def test_what_is_noted_again_stands_in_order_where_one_has_no_room() -> None:
     ended = {(0, 0): (1,), (0, 1): ("large",), (0, 2): (3,)}
     assert records(steps, page=page, completed_steps=ended) == [[1], ["large"], [3]]
     assert page.steps in ([], [(1,)])
+
+
+@pytest.mark.parametrize("of", ["attempts", "failed_calls", "deaths"])
+def test_what_was_tried_before_is_not_left_to_others(of: str) -> None:
+    """The calls that they would make of it have no attempts behind them."""
+    failure = Failure("died", "too often", "s3")
+    history: dict[str, Any] = {
+        "attempts": {(0, 3): 1},
+        "failed_calls": {(0, 3): failure},
+        "deaths": {(0, 3): DeathRecord(b"")},
+    }
+    ran: list[int] = []
+
+    def work(n: int) -> int:
+        ran.append(n)
+        return n
+
+    steps = [step(abs, ("v", n))._replace(function=content(0)) for n in range(8)]
+    (report,) = reports(
+        steps,
+        functions=local(work),
+        each=1.0,
+        completed_steps={(0, 1): (1,)},
+        **{of: history[of]},
+    )
+    assert ran == ([0, 2] if of == "failed_calls" else [0, 2, 3])
+    assert report.columns[:4] == [[0], [1], [2], [failure if of == "failed_calls" else 3]]
+    assert report.columns[4:] == [[None]] * 4
+
+
+def test_what_has_ended_behind_a_call_that_delegates_does_not_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Lanes end in any order: here the last one has."""
+    made = Subtasks(8, False, True)
+    monkeypatch.setattr(runs, "Subtasks", lambda *_: made)
+    steps = [step(abs, ("v", n), name=f"s{n}") for n in range(3)]
+    token = CURRENT.set(made)
+    try:
+        (report,) = reports(
+            steps, functions=lambda _: lambda x: task(abs).invoke(x), completed_steps={(0, 2): (2,)}
+        )
+    finally:
+        CURRENT.reset(token)
+    assert report.columns == [[None], [None], [2]]
+    plan = made.plan()
+    assert plan is not None
+    assert [(output, element) for output, element, _ in plan[1]] == [(0, 0), (1, 0)]

@@ -25,7 +25,7 @@ def run_lanes(runner: StepRunner, gang: Gang) -> Report:
     if cells is None:
         return Report(0, 0, nothing, [], last=True)
     with closing(cells):
-        is_here = cells.claim(gang.member)
+        is_here = cells.arrive()
         # Others have taken it over; or all begin again, elsewhere, and this is no part of theirs.
         if cells.stopped == AGAIN or (not is_here and (gang.member or cells.stopped)):
             return Report(0, 0, nothing, [], last=True, is_late=True)

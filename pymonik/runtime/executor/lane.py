@@ -262,14 +262,8 @@ class Lanes:
             self._stop()
 
     def _take_over(self, member: int) -> None:
-        """Run what another executor is to run, if it has not come yet.
-
-        The lock of one that has died is free, too: of what it ran the host is to hear first.
-        """
-        cells = self._cells
-        if member in self._members or cells.has_come(member):
-            return
-        if cells.claim(member) and not cells.has_come(member):
+        """Run what another executor is to run, if it has not come yet."""
+        if member not in self._members and self._cells.take(member):
             self._members.add(member)
             raise _TakenOver
 

@@ -8,7 +8,6 @@ that it returned, and where they would take too long one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from pymonik.runtime.executor import state as running
@@ -47,16 +46,19 @@ class ResidualSteps:
         self._assignment, self._hosting, self._feed = assignment, hosting, feed
         self._outputs, self._store, self._resume = outputs, store, resume
         self._steps = assignment.program.steps
+        # The last step that was tried before: calls recorded anew have no attempts behind them.
+        tried = (*assignment.attempts, *assignment.failed_calls, *assignment.deaths)
+        self._tried = max((place for _, place in tried), default=0)
 
     def are_due(self, place: int, elapsed: float) -> bool:
         """Return whether the steps from `place` on are for others: else it takes too many beats.
 
         elapsed: seconds that those before have taken. Not where it is known here only what earlier
-        attempts have cost.
+        attempts have cost: not those up to the last that was tried, where the others are to leave.
         """
         assignment, beat = self._assignment, settings().unit_seconds
         if assignment.each is not None:
-            return True
+            return place > self._tried
         if assignment.attempts or assignment.failed_calls or assignment.completed_steps:
             return False
         if elapsed < (SAMPLE_PART if place >= SAMPLE else 1.0) * beat:
@@ -74,11 +76,14 @@ class ResidualSteps:
         self._hosting.subtasks.made().each = elapsed / place if each is None else each
         self._record(number, place, made, [None] * place, ended)
 
-    def divert(self, number: int, place: int, made: list[Any]) -> None:
-        """Record the steps behind a delegated one: they belong to the graph it returned."""
+    def divert(self, number: int, place: int, made: list[Any], ended: Mapping[int, Any]) -> None:
+        """Record the steps behind a delegated one: they belong to the graph it returned.
+
+        ended: as above.
+        """
         handle = self._hosting.subtasks.made().take_diverted()
         self._bind(place, number, handle)
-        self._record(number, place + 1, made, [None] * place + [handle])
+        self._record(number, place + 1, made, [None] * place + [handle], ended)
 
     def _record(
         self,
@@ -86,7 +91,7 @@ class ResidualSteps:
         first: int,
         made: list[Any],
         handles: list[Any],
-        ended: Mapping[int, Any] = MappingProxyType({}),
+        ended: Mapping[int, Any],
     ) -> None:
         """Record the steps from `first` on; handles: of those before it that were recorded."""
         from pymonik.runtime.executor.left_over import record_step  # not before a first call

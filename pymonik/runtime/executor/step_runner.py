@@ -160,7 +160,7 @@ class StepRunner:
             if running.CLEANUPS:
                 running.clean_up()
             if self.hosting.subtasks.has_diverted():
-                self._residual.divert(number, place, made)
+                self._residual.divert(number, place, made, ended)
                 return
             if self.noting:
                 self._note(made[-1].records)
