@@ -47,6 +47,8 @@ def as_completed(
 ) -> Completed[T]:
     """Return handles in the order in which their calls end, failed ones included.
 
+    Those whose calls have ended already come first, in the order given.
+
     Works with `for`, and with `async for`, which does not block the event loop. timeout: seconds
     until the last; past it TimeoutError is raised, and nothing is lost.
 

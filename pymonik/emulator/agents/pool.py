@@ -54,7 +54,7 @@ class Pool:
     @property
     def tasks_in_hand(self) -> dict[str, str]:
         """The tasks that pods have taken and not reported on, by pod name."""
-        return {name: pod.task_id for name, pod in self._pods.items() if pod.task_id}
+        return {name: id for name, pod in self._pods.items() if (id := pod.task_id)}
 
     @property
     def log_files(self) -> dict[str, Path]:
