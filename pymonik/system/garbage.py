@@ -40,6 +40,20 @@ def go_on(block: object) -> None:
         _collect_again()
 
 
+class CollectingLater:
+    """A block that may use up all of the stack: finalizers run behind it, where they have room."""
+
+    def __enter__(self) -> None:
+        try:
+            put_off(self)
+        except BaseException:  # raised by a handler, when it was put off already
+            go_on(self)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        go_on(self)
+
+
 def is_collecting() -> bool:
     """Return whether garbage is collected, as the program has it: not while it is put off."""
     with _counting:

@@ -58,12 +58,16 @@ from pymonik.capture.pickling.type_names import is_type_name
 from pymonik.capture.pickling.views import Memory, is_array, reduce_view
 from pymonik.capture.source import imported_by
 from pymonik.system.attributes import HEAP_TYPE
+from pymonik.system.garbage import go_on, put_off
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
 from pymonik.values.exception_parts import reduced as reduced_exception
 
 # Smaller buffers travel inside the pickle: a buffer of its own costs more than it saves.
 _IN_BAND = 4096
+# Amid as many objects as this no garbage is collected: one may be in the other, and finalizers that
+# run where no room is left for their own calls would fail. With fewer, that is not worth a lock.
+_MANY = 16
 # Objects of classes that extend one of these are asked what they add to it.
 _BUILT_IN = (type, dict, list, tuple, str, int, float, bytes)
 
@@ -139,11 +143,23 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
         self._memory = memory or {}
         self._numbers: dict[int, int] = {}
         self._variables = variables or SharedVariables()
+        self._met = 0
         # Bound to the list, not to the pickler: a cycle would keep what was pickled alive.
         super().__init__(file, protocol=5, buffer_callback=_taking(self.raw))
 
+    def dump(self, obj: Any) -> None:
+        """Write an object, however deep it goes."""
+        try:
+            super().dump(obj)
+        finally:
+            if self._met >= _MANY:
+                go_on(self)
+
     def reducer_override(self, obj: Any) -> Any:
         """Put a numbered slot where a handle is; carry local functions and classes by value."""
+        self._met += 1
+        if self._met == _MANY:
+            put_off(self)
         kind = type(obj)
         # The first three are met with every object of a class of the script: in this order.
         if obj is defined:

@@ -20,6 +20,7 @@ from pymonik.capture.code_text import uses
 from pymonik.capture.reachable import global_names
 from pymonik.capture.text.by_name import is_unnamed, package_of, pickled
 from pymonik.capture.text.value_text import ValueWriter
+from pymonik.system.garbage import CollectingLater
 
 # What a class statement, an abstract class or the pickler notes for itself, and what is found again
 # in the rest of the class. Compiled forms that pydantic makes of the fields hold addresses.
@@ -36,7 +37,8 @@ _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 def text(value: Any) -> str:
     """Write a value so that equal ones give equal texts in every run."""
-    return _written(value, lambda writer: writer.of(value))
+    writer = TextWriter()
+    return _written(writer, value, writer.of)
 
 
 def whole_text(function: Callable[..., Any]) -> tuple[str, set[str]]:
@@ -46,16 +48,13 @@ def whole_text(function: Callable[..., Any]) -> tuple[str, set[str]]:
     code that reads `__name__` or `locals()`, say, or a package that is given a function.
     """
     writer = TextWriter()
-    try:
-        writer.root(function)
-    except RecursionError:
-        return pickled(function), writer.packages
-    return writer.text(), writer.packages
+    return _written(writer, function, writer.root), writer.packages
 
 
 def code_text(function: types.FunctionType) -> str:
     """Write the code of a function and its defaults, without the values that it uses."""
-    return _written(function, lambda writer: writer.head(function, frozenset()))
+    writer = TextWriter()
+    return _written(writer, function, lambda function: writer.head(function, frozenset()))
 
 
 def values_of(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -78,10 +77,10 @@ def _used(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
             continue
 
 
-def _written(value: Any, write: Callable[[TextWriter], None]) -> str:
-    writer = TextWriter()
+def _written(writer: TextWriter, value: Any, write: Callable[[Any], None]) -> str:
     try:
-        write(writer)
+        with CollectingLater():
+            write(value)
     except RecursionError:
         return pickled(value)
     return writer.text()
