@@ -8,6 +8,18 @@ from typing import Any
 HEAP_TYPE = 1 << 9
 
 
+def role_of(kind: Any) -> Any:
+    """Return what objects of a class of this package are, such as "handle"; None for other classes.
+
+    So they are known to who may not import their classes.
+    """
+    if type(kind) is type:
+        return getattr(kind, "__pymonik_role__", None)
+    # A metaclass may answer every question: only what stands in a class counts.
+    roles = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
+    return next((role for role in roles if role is not None), None)
+
+
 def attribute(obj: Any, name: str, default: Any = None) -> Any:
     """Return an attribute, the default where there is none, or where asking for it fails."""
     try:

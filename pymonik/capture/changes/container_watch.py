@@ -22,7 +22,7 @@ from pymonik.capture.changes.held_bytes import LIMIT, HeldBytes, is_array, is_op
 from pymonik.capture.class_parts import name_slots
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.reachable import cell_value, global_names, reachable
-from pymonik.system.attributes import HEAP_TYPE
+from pymonik.system.attributes import HEAP_TYPE, role_of
 from pymonik.values.content import IMMEDIATE
 
 # Items that every call looks at, and that the first call after a flush does: 2 us, and 0.3 ms.
@@ -268,8 +268,7 @@ def _parts(obj: Any, kind: Any) -> list[Any]:
 def _is_pickled_by_attributes(kind: Any) -> bool:
     if kind is types.SimpleNamespace:
         return True
-    roles = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
-    if any(role is not None for role in roles):
+    if role_of(kind) is not None:
         return False
     own = (getattr(kind, name, None) is getattr(object, name, None) for name in _REDUCE)
     return all(own)

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pymonik.system.attributes import role_of
+
 # Bytes of one object that are compared.
 LIMIT = 1 << 16
 
@@ -86,7 +88,7 @@ def bytes_of(buffer: Any) -> bytes:
 
 def is_opaque(kind: Any) -> bool:
     """Return whether only the pickles of a type's objects tell what they hold, which may change."""
-    return not any("__pymonik_role__" in vars(base) for base in kind.__mro__)
+    return role_of(kind) is None
 
 
 def pickle_of(obj: Any) -> list[bytes] | None:

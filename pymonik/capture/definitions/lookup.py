@@ -16,6 +16,7 @@ from pymonik.capture.definitions.as_captured import are_live, is_in_unit, livene
 from pymonik.capture.definitions.function_maker import is_made_here
 from pymonik.capture.definitions.functions import is_of_function, outline_of
 from pymonik.capture.definitions.record import (
+    MAX_RECORDS,
     SINGLE,
     DefinitionRecord,
     Header,
@@ -25,6 +26,9 @@ from pymonik.capture.definitions.record import (
     record_of,
 )
 from pymonik.values.content import Definition
+
+# Versions that are kept of a function, or what it sees, that holds much data.
+_MAX_LARGE = 2
 
 
 class DefinitionLookup:
@@ -36,6 +40,8 @@ class DefinitionLookup:
         self.own: dict[str, DefinitionRecord] = {}
         # By what they see apart from their definitions, too: see `key`.
         self.made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        # Of functions and variables that hold much data, the versions made last, by their ids.
+        self._large: OrderedDict[str, list[tuple[Any, ...]]] = OrderedDict()
         # How many functions have been met as values: read without the lock.
         self.functions = 0
 
@@ -46,6 +52,24 @@ class DefinitionLookup:
             self.own[record.id] = record
         if record.is_function:
             self.functions += 1  # last: who reads it, and then the records, misses none
+
+    def forget_some(self, most: int = MAX_RECORDS) -> None:
+        """Forget the records of the objects that have been known for longest."""
+        while len(self.records) > most:
+            _, gone = self.records.popitem(last=False)
+            if self.own.get(gone.id) is gone:
+                del self.own[gone.id]
+
+    def forget_versions(self, record: DefinitionRecord) -> None:
+        """Keep few versions of what holds much data, which may change from call to call."""
+        versions = self._large.setdefault(record.id, [])
+        self._large.move_to_end(record.id)
+        versions.append(self.key(*record.reference))
+        while len(versions) > _MAX_LARGE:
+            obj = self.made.pop(versions.pop(0), None)
+            self.records.pop(id(obj), None)
+        while len(self._large) > MAX_RECORDS:
+            self._large.popitem(last=False)
 
     def find(self, id: str, parts: tuple[Definition, ...]) -> Any:
         """Return the object that a reference means here, if it is there."""

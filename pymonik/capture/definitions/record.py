@@ -162,6 +162,10 @@ class DefinitionRecord:
         return self.is_bound or self.is_single
 
 
+class HoldsHandle(TypeError):
+    """A definition would hold a handle, for which it has no place."""
+
+
 class Taken(NamedTuple):
     """What was pickled for a definition, and what it needs."""
 

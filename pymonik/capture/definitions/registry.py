@@ -47,8 +47,6 @@ from pymonik.values.content import Definition
 
 # What is a definition and keeps what is set of it.
 _LASTING = (type, types.FunctionType, types.CellType, dict)
-# Versions that are kept of a function, or what it sees, that holds much data.
-_MAX_LARGE = 2
 
 
 class _Moment(threading.local):
@@ -88,8 +86,6 @@ class Definitions:
         self._records, self._own, self._made = records, self.lookup.own, self.lookup.made
         # How often anything was captured.
         self.count = 0
-        # Of functions and variables that hold much data, the versions made last, by their ids.
-        self._large: OrderedDict[str, list[tuple[Any, ...]]] = OrderedDict()
         # How many makers are at work, one within the other: what some have made is incomplete.
         self._making = 0
 
@@ -108,7 +104,7 @@ class Definitions:
             wanted = name or f"{obj.__module__}:{obj.__qualname__}"
             record = self._new_record(obj, wanted)
             self.lookup.note(record)
-            self._forget_some()
+            self.lookup.forget_some()
             return record
 
     def _new_record(self, obj: Any, wanted: str) -> DefinitionRecord:
@@ -126,12 +122,6 @@ class Definitions:
             record = self._records.pop(id(obj))
             if self._own.get(record.id) is record:
                 del self._own[record.id]
-
-    def _forget_some(self, most: int = MAX_RECORDS) -> None:
-        while len(self._records) > most:
-            _, gone = self._records.popitem(last=False)
-            if self._own.get(gone.id) is gone:
-                del self._own[gone.id]
 
     def namespace_of(self, space: dict[str, Any], names: Iterable[str]) -> DefinitionRecord:
         """Return the record of the variables of a module, which is to take some along."""
@@ -240,17 +230,6 @@ class Definitions:
             own = self._own.get(head.id)
             return head.named and (own is not None or self.lookup.find_by_name(head) is not None)
 
-    def _forget_versions(self, record: DefinitionRecord) -> None:
-        """Keep few versions of what holds much data, which may change from call to call."""
-        versions = self._large.setdefault(record.id, [])
-        self._large.move_to_end(record.id)
-        versions.append(self.lookup.key(*record.reference))
-        while len(versions) > _MAX_LARGE:
-            obj = self._made.pop(versions.pop(0), None)
-            self._records.pop(id(obj), None)
-        while len(self._large) > MAX_RECORDS:
-            self._large.popitem(last=False)
-
     def note_made(self, reference: Reference, obj: Any) -> DefinitionRecord:
         """Keep what was made here of definitions."""
         head = own_header(*reference)
@@ -280,12 +259,12 @@ class Definitions:
             needs = header_of(record.definition).needs if record.definition is not None else ()
             record.needs = tuple(m for m in record.members if m.id in needs)
             if not isinstance(record.obj, type) and sum(map(len, parts)) >= LARGE:
-                self._forget_versions(record)
+                self.lookup.forget_versions(record)
         # Only now: those that need each other may be more than are kept otherwise.
         most = max(MAX_RECORDS, len(made))
         while len(self._made) > most:
             self._made.popitem(last=False)
-        self._forget_some(most)
+        self.lookup.forget_some(most)
 
 
 TABLE = Definitions(RECORDS)

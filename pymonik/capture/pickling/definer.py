@@ -18,10 +18,16 @@ from pymonik.capture.definitions.by_value import is_by_value, is_by_value_from
 from pymonik.capture.definitions.functions import is_known_by_name
 from pymonik.capture.definitions.maker import begun, needed
 from pymonik.capture.definitions.namespaces import Namespace, is_variable, reduce_cell
-from pymonik.capture.definitions.record import DefinitionRecord, Taken, found_at, record_of
+from pymonik.capture.definitions.record import (
+    DefinitionRecord,
+    HoldsHandle,
+    Taken,
+    found_at,
+    record_of,
+)
 from pymonik.capture.definitions.registry import TABLE
 from pymonik.capture.pickling.function_parts import SharedGlobal
-from pymonik.capture.pickling.pickler import HoldsHandle, Pickler
+from pymonik.capture.pickling.pickler import Pickler
 from pymonik.capture.pickling.reducers import (
     PROCESS_OWN,
     hinted,

@@ -25,7 +25,12 @@ from pymonik.capture.definitions.by_value import (
     is_made,
 )
 from pymonik.capture.definitions.functions import is_known_by_name
-from pymonik.capture.definitions.record import DefinitionRecord, is_single_here, record_of
+from pymonik.capture.definitions.record import (
+    DefinitionRecord,
+    HoldsHandle,
+    is_single_here,
+    record_of,
+)
 from pymonik.capture.definitions.registry import TABLE, defined
 from pymonik.capture.local_modules import is_local
 from pymonik.capture.pickling.answering import answers_all, reduce_answering
@@ -57,7 +62,7 @@ from pymonik.capture.pickling.shared_variables import SharedVariables
 from pymonik.capture.pickling.type_names import is_type_name
 from pymonik.capture.pickling.views import Memory, is_array, reduce_view
 from pymonik.capture.source import imported_by
-from pymonik.system.attributes import HEAP_TYPE
+from pymonik.system.attributes import HEAP_TYPE, role_of
 from pymonik.system.garbage import go_on, put_off
 from pymonik.system.source_lines import note_source
 from pymonik.values.content import Definition, slot_value
@@ -83,15 +88,6 @@ def _taking(raw: list[memoryview]) -> Any:
     return take_buffer
 
 
-def _role_of(kind: Any) -> Any:
-    """Return what an object of this package is to a pickler; None for those of others."""
-    if type(kind) is type:
-        return getattr(kind, "__pymonik_role__", None)
-    # A metaclass may answer every question: only what stands in a class counts.
-    roles = (vars(base).get("__pymonik_role__") for base in kind.__mro__)
-    return next((role for role in roles if role is not None), None)
-
-
 def _is_plain(obj: Any, kind: Any) -> bool:
     """Return at once, of most objects with attributes, that `pickle` itself knows what to do."""
     return (
@@ -104,10 +100,6 @@ def _is_plain(obj: Any, kind: Any) -> bool:
         and kind not in REDUCERS
         and not isinstance(obj, _BUILT_IN)
     )
-
-
-class HoldsHandle(TypeError):
-    """A definition would hold a handle, for which it has no place."""
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
@@ -172,7 +164,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
             return NotImplemented
         if kind is types.CodeType:
             return reduce_code(obj)
-        role = _role_of(kind)
+        role = role_of(kind)
         if role in self._holes:
             return self._hole(obj)
         if role is not None and role != "file":

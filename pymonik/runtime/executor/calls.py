@@ -7,6 +7,7 @@ of `run`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Shared by all that have none: to make a few for each unit is what small ones notice.
 _NONE: Mapping[Any, Any] = MappingProxyType({})
+# Of durations of a task, those that are kept: the fewest with a middle one.
+_LAST = 3
 
 
 class GraphRunner(Protocol):
@@ -55,14 +58,20 @@ class Durations:
     use, changes nothing.
     """
 
-    LAST = 3
-
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, ...]] = {}
 
     def observe_duration(self, name: str, seconds: float) -> None:
         """Note how long a call took."""
-        self._last[name] = (*self._last.get(name, ())[1 - self.LAST :], seconds)
+        self._last[name] = (*self._last.get(name, ())[1 - _LAST :], seconds)
+
+    def observe_element(self, names: Sequence[str], seconds: float) -> None:
+        """Note how long an element took; its steps, given by name, are taken for alike."""
+        each = seconds / len(names)
+        if len(names) > _LAST:  # of a chain of thousands no more is kept
+            names = [name for name, count in Counter(names).items() for _ in range(count)[:_LAST]]
+        for name in names:
+            self.observe_duration(name, each)
 
     def expected(self, name: str) -> float | None:
         """Return how long a call takes; None where nothing is known."""

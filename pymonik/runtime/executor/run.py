@@ -57,5 +57,6 @@ def run(assignment: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         start, reported = stop, now
         until = reported + limits.report_seconds
     if not runner.has_spread and hosting.lazy is not None:
-        runner.observe_duration((time.monotonic() - began) / max(1, stop - assignment.start))
+        seconds = (time.monotonic() - began) / max(1, stop - assignment.start)
+        hosting.durations.observe_element([step.name for step in runner.steps], seconds)
     yield runner.report(start, stop, last=True)

@@ -8,7 +8,6 @@ to report, and when it is to stop, is the business of `run`, or of `lane`.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -18,7 +17,6 @@ from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.attempts import attempt
 from pymonik.runtime.executor.calls import (
     Assignment,
-    Durations,
     ExecutionServices,
     GraphRunner,
     LoadedFunction,
@@ -280,14 +278,6 @@ class StepRunner:
         if not 0 < place < self._last_beside:
             return False
         return self._residual.are_due(place, time.monotonic() - self.began)
-
-    def observe_duration(self, seconds: float) -> None:
-        """Note how long an element took: its steps are taken for alike."""
-        names, most = [step.name for step in self.steps], Durations.LAST
-        if len(names) > most:  # of a chain of thousands no more is kept
-            names = [name for name, count in Counter(names).items() for _ in range(count)[:most]]
-        for name in names:
-            self.hosting.durations.observe_duration(name, seconds / len(self.steps))
 
     def last(self) -> Any:
         """Return the records of the element that has just ended: alone when there is one output."""
