@@ -37,7 +37,12 @@ class ActivationLog:
     """The log of one executor; `numbers[place]` is how many bytes of `area` it has."""
 
     def __init__(self, numbers: memoryview, place: int, area: memoryview) -> None:
-        self._numbers, self._place, self._area = numbers, place, area
+        self._place = place
+        self.move(numbers, area)
+
+    def move(self, numbers: memoryview, area: memoryview) -> None:
+        """Be in other memory from now on, and empty: whoever holds this log writes there."""
+        self._numbers, self._area = numbers, area
         self.mark = Mark(0, 0)
 
     def close(self) -> None:

@@ -92,12 +92,13 @@ class SharedJournal:
 
     def leave(self) -> None:
         """Write to a copy that no host reads, in a fork: the page is that of its parent."""
-        self._map = mmap.mmap(-1, _SIZE)
+        self._map = mmap.mmap(-1, _WITH_LOG)
         self._bytes = memoryview(self._map)
         self.numbers = self._bytes[:_NUMBERS].cast("q")
         # A call that is running holds them: it is to find out that it is a fork, and writes before.
-        self._elements.move(self._bytes[_NUMBERS:], self.numbers[ELEMENTS:STEPS])
-        self._steps.move(self._bytes[_NUMBERS:], self.numbers[STEPS:FIRST])
+        self._elements.move(self._bytes[_NUMBERS:_SIZE], self.numbers[ELEMENTS:STEPS])
+        self._steps.move(self._bytes[_NUMBERS:_SIZE], self.numbers[STEPS:FIRST])
+        self.log.move(self.numbers, self._bytes[_SIZE:])
 
     def close(self) -> None:
         """Let go of the mapping."""

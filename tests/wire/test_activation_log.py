@@ -71,3 +71,20 @@ def test_what_has_no_room_is_refused_and_nothing_is_lost(pages: Pages) -> None:
     assert executor.log.push("kept")
     assert not executor.log.push(b"x" * (1 << 18))
     assert told(host) == ["kept"]
+
+
+def test_a_fork_writes_where_its_parent_does_not(pages: Pages) -> None:
+    """A graph that runs in the fork, as its call goes on there, notes what ends in its own copy."""
+    executor, host = pages
+    executor.begin(7, 3)
+    executor.log.begin(4, 1)
+    assert executor.log.push("graph")
+    mark, held = executor.log.mark, executor.log
+    noted = host.journal().log
+    executor.leave()
+    held.cut(mark)
+    assert held.push("of the fork")
+    held.begin(5, 0)
+    assert held.push("x" * 1000)
+    assert host.journal().log == noted
+    assert told(executor) == ["x" * 1000]
