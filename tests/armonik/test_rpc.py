@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -17,6 +18,8 @@ from pymonik.backend.armonik.opening import Opening
 from pymonik.backend.armonik.rpc import RpcClient
 from pymonik.backend.armonik.stalls import Stalled, StallGuard
 from pymonik.errors import ClusterError, ClusterUnreachable
+from tests.conformance.seams import PATIENCE, Other
+from tests.interruption import Interruption
 
 
 class Refusal(grpc.RpcError):  # type: ignore[misc]
@@ -174,3 +177,62 @@ def test_a_stream_that_fails_by_itself_keeps_its_error() -> None:
     stream.cancel()
     with pytest.raises(Refusal):
         list(StallGuard(threading.Event()).answers(stream, 60))
+
+
+class Answer(Method):
+    """A method of a stub, which answers."""
+
+    def __call__(self, request: Any, timeout: float) -> str:
+        return "answer"
+
+
+# What asks a server that had failed: it answers, it fails again, or how it is remains unknown.
+TRIES: tuple[Method, ...] = (
+    Answer("GetTask", grpc.StatusCode.OK),
+    Method("GetTask", grpc.StatusCode.UNKNOWN),
+    Method("GetTask", grpc.StatusCode.UNAVAILABLE),
+)
+
+
+@pytest.mark.parametrize("method", TRIES)
+def test_a_try_that_is_interrupted_anywhere_leaves_the_next_to_others(method: Method) -> None:
+    """A turn that nobody gives back would let all others wait out their patience."""
+    place, is_through = 0, False
+    while not is_through:
+        place += 1
+        client = RpcClient("nowhere")
+        breaker = client.breaker
+        breaker.failed()
+        breaker._retry_at = 0.0
+        with (
+            contextlib.suppress(ClusterError),
+            Interruption(place, ("pymonik.backend.armonik", "pymonik.system")) as interruption,
+        ):
+            client.once(method, None, end=time.monotonic() + PATIENCE)
+        is_through = not interruption.has_come
+        breaker._retry_at = 0.0
+        assert Other(lambda: breaker.enter(time.monotonic(), bool)).value(), place  # noqa: B023
+        assert not client._under_way, place
+    assert place > 5
+
+
+def test_a_finalizer_amid_a_try_may_ask_and_who_has_no_turn_takes_none_from_others() -> None:
+    client = RpcClient("nowhere")
+    client.breaker.failed()
+    client.breaker._retry_at = 0.0
+    answer = TRIES[0]
+
+    def ask(request: Any, timeout: float) -> Any:
+        # Of the thread that tries, to which the finalizer belongs; others wait for what it finds.
+        assert client.once(answer, None, end=time.monotonic()) == "answer"
+        return "both"
+
+    def fails(request: Any, timeout: float) -> Any:
+        other = Other(lambda: client.once(answer, None, end=time.monotonic()))
+        with pytest.raises(ClusterError, match="not tried"):
+            other.value()
+        assert client.breaker._trier == threading.get_ident()
+        return ask(request, timeout)
+
+    fails._method = "/service/GetTask"  # type: ignore[attr-defined]
+    assert client.once(fails, None) == "both"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -61,17 +59,15 @@ def test_nothing_waits_for_ever_on_a_line_that_swallows_all(
 ) -> None:
     proxy = Swallowing(cluster.endpoint, random.Random(0))
     asked: Counter[str] = Counter()
-    asking, watch, answers = RpcClient._asking, Session.watch, StallGuard.answers
+    asking, watch, answers = RpcClient._asked, Session.watch, StallGuard.answers
 
     def begin(name: str) -> None:
         proxy.is_dead |= name == kind
         asked[name] += proxy.is_dead
 
-    @contextmanager
-    def noted(self: RpcClient, method: Any, *args: Any) -> Iterator[int]:
+    def noted(self: RpcClient, method: Any, *args: Any) -> Any:
         begin(name_of(method))
-        with asking(self, method, *args) as number:
-            yield number
+        return asking(self, method, *args)
 
     def watched(self: Session) -> Any:
         begin("GetEvents")
@@ -86,7 +82,7 @@ def test_nothing_waits_for_ever_on_a_line_that_swallows_all(
     for module, its_kind in ((opening, "CreateSession"), (store, "SubmitTasks")):
         seconds = 0.3 if kind == its_kind else 60.0
         monkeypatch.setattr(module, "deadline_of", lambda *_, long=seconds, **__: long)
-    monkeypatch.setattr(RpcClient, "_asking", noted)
+    monkeypatch.setattr(RpcClient, "_asked", noted)
     monkeypatch.setattr(Session, "watch", watched)
     monkeypatch.setattr(
         StallGuard, "answers", lambda self, call, _: answers(self, call, deadline_of())

@@ -9,6 +9,7 @@ Enters: who wants to ask, from any thread, and what came of it. Leaves: leave to
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -27,10 +28,10 @@ class Breaker:
         # Guards all of this; threads whose turn to ask has not come wait on it.
         self._changed = SafeCondition()
         # Seconds from the last failure to the next try, 0 while the server answers; when that is;
-        # and whether somebody is trying.
+        # and the thread that is trying.
         self._pause = 0.0
         self._retry_at = 0.0
-        self._is_tried = False
+        self._trier: int | None = None
         # How often the server failed, those that failed together counted once.
         self.failures = 0
         # Called, without a lock, when a server that had failed answers again.
@@ -47,27 +48,32 @@ class Breaker:
         return self._pause > _FIRST_PAUSE
 
     def enter(self, end: float, is_closing: Callable[[], bool]) -> bool:
-        """Wait for the turn to ask; False when it does not come before `end`, on time.monotonic."""
+        """Wait for the turn to ask; False when it does not come before `end`, on time.monotonic.
+
+        Who has it says what came of it, or `gave_up`; also where a handler has raised amid this.
+        """
+        thread = threading.get_ident()
         with self._changed:
             while self._pause:
                 now = time.monotonic()
-                if not self._is_tried and now >= self._retry_at:
-                    self._is_tried = True
+                if self._trier is None and now >= self._retry_at:
+                    self._trier = thread
+                if self._trier == thread:  # also a finalizer amid the try, which nothing would end
                     return True
                 if now >= end or is_closing():
                     return False
-                until = end if self._is_tried else min(end, self._retry_at)
+                until = min(end, self._retry_at) if self._trier is None else end
                 self._changed.wait(min(max(until - now, 0.0), _TICK))
         return True
 
     def failed(self) -> None:
         """Note a failure of the server itself."""
         with self._changed:
-            if self._is_tried or not self._pause:  # many fail at once: that counts as one
+            if self._trier is not None or not self._pause:  # many fail at once: that counts as one
                 self._pause = min(2 * self._pause or _FIRST_PAUSE, _LONGEST_PAUSE)
                 self._retry_at = time.monotonic() + self._pause
                 self.failures += 1
-            self._is_tried = False
+            self._trier = None
             self._changed.notify_all()
 
     def passed(self) -> None:
@@ -76,13 +82,18 @@ class Breaker:
         if not self._pause:
             return
         with self._changed:
-            was_open, self._pause, self._is_tried = self._pause > 0.0, 0.0, False
+            was_open, self._pause, self._trier = self._pause > 0.0, 0.0, None
             self._changed.notify_all()
         if was_open:
             self.recovered()
 
     def gave_up(self) -> None:
-        """Note that nothing came of a try, neither an answer nor a failure."""
+        """Note that nothing came of what this thread tried, neither an answer nor a failure.
+
+        Nothing where it does not try: another one may.
+        """
+        if self._trier != threading.get_ident():
+            return
         with self._changed:
-            self._is_tried = False
+            self._trier = None
             self._changed.notify_all()

@@ -12,8 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -30,6 +29,8 @@ from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.settings import settings
 
 logger = logging.getLogger("pymonik.armonik")
+
+T = TypeVar("T")
 
 # Pauses longer than that come after some seconds without an answer; the second one is for requests
 # that are given up after `FIRST`: for who waits for a first word, a second is long.
@@ -78,16 +79,21 @@ class RpcClient:
         deadline: seconds for the call. end: on time.monotonic, of the patience to wait for a turn.
         Raises ClusterError, explained: which endpoint, which method, what to do.
         """
-        with self._asking(method, end):
-            return self._whole(method, method(request, timeout=deadline or deadline_of()))
+        seconds = deadline or deadline_of()
+        return self._asked(
+            method, end, lambda _: self._whole(method, method(request, timeout=seconds))
+        )
 
     def gather(self, data: bytearray, method: Any, request: Any, end: float) -> None:
         """Call once, and add the data that come: it takes as long as any come."""
-        with self._asking(method, end) as number:
-            call = method(request)
-            for answer in self._stalls.answers(call, deadline_of()):
-                data += answer.data_chunk
+
+        def ask(number: int) -> None:
+            nonlocal data
+            for answer in self._stalls.answers(method(request), deadline_of()):
+                data.extend(answer.data_chunk)
                 self._under_way[number] = name_of(method), time.monotonic() + QUIET
+
+        self._asked(method, end, ask)
 
     def read(self, method: Any, request: Any, patience: float | None = None) -> Any:
         """Return the answer of what only reads; call again while the trouble may pass.
@@ -113,8 +119,9 @@ class RpcClient:
 
     def send_once(self, method: Any, request: Any, deadline: float) -> Any:
         """Send a part of a submission once, in `deadline` seconds; who calls tries again."""
-        with self._asking(method, None):
-            return self._whole(method, self._sending(method, request, deadline))
+        return self._asked(
+            method, None, lambda _: self._whole(method, self._sending(method, request, deadline))
+        )
 
     def _sending(self, method: Any, request: Any, timeout: float) -> Any:
         # A future, since only a call that is under way can be cancelled from another thread.
@@ -149,11 +156,13 @@ class RpcClient:
         end = time.monotonic() + patience
         pauses = self.pauses(patience)
         refusal: ClusterError | None = None
+
+        def ask(_: int) -> Any:
+            return self._whole(method, call(method, request(), deadline_of(size, patience)))
+
         while True:
             try:
-                with self._asking(method, end, size):
-                    answer = call(method, request(), deadline_of(size, patience))
-                    return self._whole(method, answer)
+                return self._asked(method, end, ask, size)
             except ClusterError as error:
                 pause = self._pause_after(error, pauses, end, is_read)
                 if error.http_status:
@@ -200,27 +209,35 @@ class RpcClient:
         """
         return is_fault(error) and self.breaker.failures <= before + 1
 
-    @contextmanager
-    def _asking(self, method: Any, end: float | None, size: int = 0) -> Iterator[int]:
-        """Wait for a turn to ask, and note what comes of it; yield its number in `_under_way`."""
+    def _asked(self, method: Any, end: float | None, ask: Callable[[int], T], size: int = 0) -> T:
+        """Return what `ask` does, in its turn; note what comes of it. It takes its number here.
+
+        Whatever is raised, and wherever, as by the handler of Ctrl-C: others may try then.
+        """
         end = time.monotonic() + settings().patience if end is None else end
-        if not self.breaker.enter(end, self.closing.is_set):
-            raise self._not_tried(method)
         number = next(self._numbers)
-        self._under_way[number] = name_of(method), time.monotonic() + QUIET + size / _USUAL
         try:
-            yield number
+            if not self.breaker.enter(end, self.closing.is_set):
+                raise self._not_tried(method)
+            self._under_way[number] = name_of(method), time.monotonic() + QUIET + size / _USUAL
+            answer = ask(number)
+            self._is_silent = False
+            self.breaker.passed()
+            return answer
         except grpc.RpcError as error:
             explained = self.explain(method, error)
             self.note(explained)
             raise explained from None
-        except BaseException:
-            self.breaker.gave_up()
-            raise
         finally:
-            del self._under_way[number]
-        self._is_silent = False
-        self.breaker.passed()
+            try:
+                self._leave(number)
+            except BaseException:  # a handler amid it: once more
+                self._leave(number)
+                raise
+
+    def _leave(self, number: int) -> None:
+        self._under_way.pop(number, None)
+        self.breaker.gave_up()  # unless it is known what came of it
 
     def _not_tried(self, method: Any) -> ClusterError:
         """Make the error of a request for which there was no turn: each thread has its own."""
