@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik, Task, task
+from pymonik import Pymonik, PymonikContext, Task, task
 from pymonik.errors import ExecutorDied, TaskFailed
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, Gate
 
 from .conftest import linux_only
 
@@ -246,6 +246,35 @@ def test_a_task_that_leaves_threads_behind_harms_nobody(client: Pymonik) -> None
 
     assert leaving.map_invoke([True, False, True]).get() == [1, 1, 1]
     squares_still_work()
+
+
+def test_a_thread_that_a_task_leaves_behind_is_given_what_it_asks_for(
+    gate: Gate, tmp_path: Path
+) -> None:
+    """Its answers come on the socket on which the executor waits for more to run."""
+
+    path = gate.path
+
+    @task(require_context=True)
+    def leave_thread(ctx: PymonikContext, ids: list[str]) -> None:
+        def ask() -> None:
+            with open(path) as opened:
+                opened.read()
+            found = [ctx.retrieve_object(id) for id in ids]
+            (tmp_path / "part").write_text(repr(found))
+            (tmp_path / "part").rename(tmp_path / "found")
+
+        threading.Thread(target=ask, daemon=True).start()
+
+    with Pymonik(backend="local", workers=1) as client:
+        leave_thread.invoke([client.put(n).result_id for n in range(50)]).wait()
+        gate.open()
+        squared = []
+        while not (tmp_path / "found").exists():
+            squared.append(square.invoke(len(squared)).get(PATIENCE))
+        assert (tmp_path / "found").read_text() == repr(list(range(50)))
+        assert squared == [i * i for i in range(len(squared))]
+        squares_still_work()
 
 
 def test_a_thread_of_a_task_that_fails_harms_nobody(client: Pymonik, capfd: Any) -> None:

@@ -2,8 +2,8 @@
 
 Enters: frames. Leaves: frames: reports, logs, plans of sub-tasks.
 
-    to it      ("hello", settings)  ("run", [entry, …])  ("object", found)
-    from it    ("ready", pid)  ("stale",)  ("bound",)  ("ask", id)
+    to it      ("hello", settings)  ("run", [entry, …])  ("object", (question, found))
+    from it    ("ready", pid)  ("stale",)  ("bound",)  ("ask", question, id)
                ("report", number, start, stop, columns, errors)
                ("held", number, values)  ("late", number)
                ("end", …as report…, seconds, plan)  ("log", name, level, text, fields, traceback)
@@ -15,18 +15,28 @@ An entry is what `UnitRunner.run` takes; hosts make it (`host.messages.entry_of`
 from __future__ import annotations
 
 import _socket
+import contextlib
+import itertools
+import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from pymonik.runtime.executor import mappings
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.wire.byte_cache import CacheInfo
 from pymonik.wire.frames import Decoder, Encoder, receive, send_part
 
+# What a thread that waits for an answer is told where nobody reads any more.
+_READ_ON = object()
+
 
 class HostChannel:
-    """The executor's end. Messages are taken by the main thread, and sent by any."""
+    """The executor's end. Messages are taken by the main thread, and sent by any.
+
+    Answers are for the thread that asks: one of a call, or one that a call has left behind.
+    """
 
     def __init__(self, sock: _socket.socket) -> None:
         self._sock = sock
@@ -37,9 +47,14 @@ class HostChannel:
         # The thread that sends, and what came in between by itself.
         self._sender = 0
         self._late: deque[Any] = deque()
-        # One question at a time: answers have no number. Taken before `_sending`; `messages` takes
-        # neither, since the thread that is in it runs the call that asks.
-        self._asking = threading.Lock()
+        # Held by who reads the socket: the main thread while no call runs, else one that asks.
+        # Taken before it is read, and never waited for with what has been read in hand.
+        self._reading = threading.RLock()
+        # Held by who asks: one thread at a time. Taken before the two above.
+        self._asking = threading.RLock()
+        self._numbers = itertools.count()
+        # Questions without an answer, by number: where their threads wait for it.
+        self._questions: dict[int, queue.SimpleQueue[Any]] = {}
         self._inbox: deque[Any] = deque()
 
     @property
@@ -62,35 +77,72 @@ class HostChannel:
 
     def messages(self) -> Iterator[tuple[str, Any]]:
         """Return messages as they come, until the host has closed the socket."""
-        while self._inbox or self._receive():
-            yield self._inbox.popleft()
+        is_open = True
+        while is_open:
+            with self._reading:
+                # With the lock: another thread may have read some, while this one waited.
+                while is_open and not self._inbox:
+                    is_open = self._receive()
+            # Whoever has asked while this thread read has to read for itself from now on.
+            for answers in list(self._questions.values()):
+                answers.put(_READ_ON)
+            while self._inbox:
+                yield self._inbox.popleft()
 
     def _receive(self) -> bool:
         """Wait for messages; False when the host has closed the socket."""
-        arrived: list[Any] = []
-        while not arrived:
-            data, fds = receive(self._sock)
-            if not data:
-                return False
-            arrived = self._decoder.feed(data, fds)
-        self._inbox.extend(arrived)
+        data, fds = receive(self._sock)
+        if not data:
+            return False
+        for message in self._decoder.feed(data, fds):
+            if message[0] != "object":
+                self._inbox.append(message)
+                continue
+            number, found = message[1]
+            answers = self._questions.get(number)
+            if answers is not None:  # else whoever has asked was interrupted
+                answers.put(found)
         return True
 
     def ask(self, result_id: str) -> Any:
         """Return an object that the host has; raises LookupError. What else comes is kept."""
-        with self._asking:
-            self.send("ask", result_id)
-            while True:
-                # What came before the answer, such as more units, waits its turn in the loop of
-                # `messages`.
-                for place, (kind, obj) in enumerate(self._inbox):
-                    if kind == "object":
-                        del self._inbox[place]
-                        if obj is None:
-                            raise LookupError(f"there is no object {result_id!r} here, or not yet")
-                        return obj
-                if not self._receive():
+        if self._reads_here():
+            raise RuntimeError(
+                "what reads the messages of the engine was interrupted, it cannot ask"
+            )
+        # A handler that raises amid it would lose what else has come.
+        with DeferredSignals(), self._asking:
+            number, answers = next(self._numbers), queue.SimpleQueue[Any]()
+            # First: who reads meanwhile is to know where the answer goes.
+            self._questions[number] = answers
+            try:
+                self.send("ask", number, result_id)
+                found = self._answer(answers)
+            finally:
+                del self._questions[number]
+        if found is None:
+            raise LookupError(f"there is no object {result_id!r} here, or not yet")
+        return found
+
+    def _answer(self, answers: queue.SimpleQueue[Any]) -> Any:
+        found = _READ_ON
+        while found is _READ_ON:
+            if not self._reading.acquire(blocking=False):
+                found = answers.get()  # who reads now hands it over, or leaves the reading to this
+                continue
+            try:
+                # Looked at again with the lock: it may have come before.
+                if answers.empty() and not self._receive():
                     raise LookupError("the engine has ended")
+            finally:
+                self._reading.release()
+            with contextlib.suppress(queue.Empty):
+                found = answers.get_nowait()
+        return found
+
+    def _reads_here(self) -> bool:
+        """Return whether this thread reads: then a finalizer amid it asks, and nobody reads on."""
+        return bool(self._reading._is_owned())  # type: ignore[attr-defined]  # as Condition does
 
     def send(self, *message: Any) -> None:
         """Send one message; the socket blocks, so that a slow host slows the executor down."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pymonik.files.materialize import is_bytes
 from pymonik.runtime.executor.state import process_folder
+from pymonik.system.forks import fork_safe
 from pymonik.values.content import Content
 from pymonik.values.outcome import value_of
 
@@ -24,6 +26,8 @@ LIMIT = 1 << 30
 Found = Content | Sequence[Sequence[Any]]
 Fetch = Callable[[str], Found]
 
+# Held by who writes, and removes, files: threads of a call may retrieve at once.
+_placing = fork_safe(threading.RLock())
 # Which of the files hold bytes, and no pickle.
 _plain: set[str] = set()
 
@@ -48,10 +52,12 @@ def retrieve(result_id: str, fetch: Fetch) -> None:
         _plain.discard(result_id)
         raw = _pickled(obj)
     path = path_of(result_id)
-    _make_room(path.parent, len(raw))
-    part = path.with_name(f".{path.name}")
-    part.write_bytes(raw)
-    part.replace(path)
+    # Of this thread: others may retrieve the same.
+    part = path.with_name(f".{path.name}.{threading.get_ident()}")
+    with _placing:
+        _make_room(path.parent, len(raw))
+        part.write_bytes(raw)
+        part.replace(path)
 
 
 def load(result_id: str) -> Any:

@@ -219,7 +219,8 @@ class HostLoop:
             self.tell(JournalRead(number, *journal))
             self.tell(SliceFaulted(number, unit, *fields))
         elif kind == "ask":
-            self._pool.send(number, "object", self._find(message[1]))
+            question, result_id = message[1:]
+            self._pool.send(number, "object", (question, self._find(result_id)))
         elif kind == "log":
             relay(*message[1:])
         elif kind == "stale":
