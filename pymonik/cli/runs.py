@@ -69,7 +69,10 @@ def _row(record: RunRecord) -> tuple[str, ...]:
 @click.argument("run", default="last")
 @click.option("-o", "--output", type=_OUTPUT, default="text")
 def show_run(run: str, output: str) -> None:
-    """Show what a run submitted, what it took, and what failed."""
+    """Show what a run submitted, what it took, and what failed.
+
+    A piece is what one worker ran of a unit in one go: units that others help with have several.
+    """
     record = found(run)
     if output == "json":
         return print_json(asdict(record))

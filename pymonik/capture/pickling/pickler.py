@@ -54,6 +54,7 @@ from pymonik.capture.pickling.of_functools import is_dispatcher, reduce_dispatch
 from pymonik.capture.pickling.reducers import (
     REDUCERS,
     fill_module,
+    is_plain,
     single_name,
     subimported,
     vars_of,
@@ -73,8 +74,6 @@ _IN_BAND = 4096
 # Amid as many objects as this no garbage is collected: one may be in the other, and finalizers that
 # run where no room is left for their own calls would fail. With fewer, that is not worth a lock.
 _MANY = 16
-# Objects of classes that extend one of these are asked what they add to it.
-_BUILT_IN = (type, dict, list, tuple, str, int, float, bytes)
 
 
 def _taking(raw: list[memoryview]) -> Any:
@@ -86,20 +85,6 @@ def _taking(raw: list[memoryview]) -> Any:
         return False
 
     return take_buffer
-
-
-def _is_plain(obj: Any, kind: Any) -> bool:
-    """Return at once, of most objects with attributes, that `pickle` itself knows what to do."""
-    return (
-        bool(kind.__flags__ & HEAP_TYPE)
-        and kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is object.__reduce__
-        and not hasattr(kind, "__getattr__")
-        and bool(getattr(obj, "__dict__", None))
-        and not hasattr(kind, "__pymonik_role__")
-        and kind not in REDUCERS
-        and not isinstance(obj, _BUILT_IN)
-    )
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
@@ -159,7 +144,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
         if kind is type and (record := record_of(obj)) is not None:
             self.origins.add(obj.__module__)
             return self._refer(record)
-        if type(kind) is type and _is_plain(obj, kind):
+        if type(kind) is type and is_plain(obj, kind):
             self.origins.add(kind.__module__)
             return NotImplemented
         if kind is types.CodeType:

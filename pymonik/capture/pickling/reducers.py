@@ -48,14 +48,14 @@ def single_name(obj: Any, kind: Any) -> str | None:
     module = kind.__module__
     if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
         return _name_it_gives(obj, kind, module) if is_by_value_from(module) else None
-    if attribute(obj, "__dict__") or not _is_plain(kind):
+    if attribute(obj, "__dict__") or not _holds_nothing(kind):
         return None
     if any(vars(base).get("__slots__") for base in kind.__mro__) and is_by_value_from(module):
         return None
     return _name_in(obj, module)
 
 
-def _is_plain(kind: Any) -> bool:
+def _holds_nothing(kind: Any) -> bool:
     """Return whether objects of a class hold nothing by themselves, as lists and tuples do."""
     return all(base is object or base.__flags__ & HEAP_TYPE for base in kind.__mro__)
 
@@ -201,6 +201,24 @@ REDUCERS: dict[Any, Callable[[Any], Any]] = {
     memoryview: _reduce_view,
     types.MethodType: _reduce_method,
 }
+
+
+# Objects of classes that extend one of these are asked what they add to it.
+_BUILT_IN = (type, dict, list, tuple, str, int, float, bytes)
+
+
+def is_plain(obj: Any, kind: Any) -> bool:
+    """Return at once, of most objects with attributes, that `pickle` itself knows what to do."""
+    return (
+        bool(kind.__flags__ & HEAP_TYPE)
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and not hasattr(kind, "__getattr__")
+        and bool(getattr(obj, "__dict__", None))
+        and not hasattr(kind, "__pymonik_role__")
+        and kind not in REDUCERS
+        and not isinstance(obj, _BUILT_IN)
+    )
 
 
 @pickled
