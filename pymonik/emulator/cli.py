@@ -41,9 +41,10 @@ def run(emulator: Emulator, say: Callable[[str], None] = _say, outage: Span | No
     try:
         with emulator:
             partitions = ", ".join(f"{name}={n}" for name, n in emulator.partitions.items())
-            say(f"emulator on {emulator.url} ({partitions}; {_mode(emulator)}); Ctrl-C ends it")
+            say(f"emulator on {emulator.url}; workers: {partitions}; Ctrl-C ends it")
             say(f"export AK_ENDPOINT={emulator.url}")
             say(f"or: PYMONIK_ENDPOINT={emulator.url} python script.py")
+            say(_mode(emulator))
             if outage is not None:
                 # A daemon: an emulator that is ended before has no outage.
                 begin = threading.Timer(outage[0], emulator.database_away, (outage[1],))
@@ -204,4 +205,6 @@ def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> Tls
 
 
 def _mode(emulator: Emulator) -> str:
-    return f"{emulator.generation}, {'strict' if emulator.strict else 'lenient'}"
+    version = "its main branch" if emulator.generation == "HEAD" else emulator.generation
+    hanging = "refuses" if emulator.strict else "takes"
+    return f"it does as ArmoniK does ({version}), and {hanging} what a cluster would leave hanging"

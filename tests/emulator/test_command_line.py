@@ -48,6 +48,9 @@ def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_it_serves_until_it_is_told_to_end(end: signal.Signals) -> None:
     arguments = ("--partition", "main=1", "--worker", shlex.join([sys.executable, str(WORKER)]))
     with served(*arguments) as (process, url):
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"or: PYMONIK_ENDPOINT={url} python script.py\n"
+        assert "(its main branch), and refuses what" in process.stdout.readline()
         with Client(url.removeprefix("http://")) as client:
             assert client.value(client.run("concat", text="hello")[1]) == b"hello"
         process.send_signal(end)
