@@ -60,6 +60,14 @@ def assert_requests(
 
     A number is exact; a range holds every number that is fine. `max_bytes` limits the bytes of
     requests and answers together. Requests of workers to their agents do not count.
+
+    >>> @task
+    ... def square(x):
+    ...     return x * x
+    >>> with Emulator() as emulator, Pymonik(emulator.endpoint):
+    ...     with assert_requests(emulator, SubmitTasks=1, total=range(1, 20)):
+    ...         sum(square.map_invoke(range(10)).get())
+    285
     """
     unknown = sorted(set(methods) - emulator.methods)
     if unknown:

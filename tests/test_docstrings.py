@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import inspect
+import logging
 import re
 import sys
 import tempfile
@@ -17,18 +19,32 @@ import pymonik
 from pymonik import Pymonik
 from pymonik.client.plan_view import GraphView, PlanView
 from pymonik.client.progress import Progress
+from pymonik.emulator import Emulator, Faults, KillWorker
 from pymonik.environment.parse import parse
 from pymonik.environment.task_environment import TaskEnvironment
+from pymonik.record.completed import Completed
+from pymonik.record.task_logger import TaskLogger
 from pymonik.system.other_names import _OtherName
+from pymonik.testing import assert_requests
 
 # What users are handed, and do not import.
 HANDED = (GraphView, PlanView, Progress, TaskEnvironment)
+# The same, of which the class is shown, and not each method that others have named.
+WHOLE = (Completed, TaskLogger)
+# What tests of users import: examples of it run on an emulator.
+TESTING = {"assert_requests": assert_requests, "Emulator": Emulator, "Faults.add": Faults.add}
 PUBLIC = {name: getattr(pymonik, name) for name in pymonik.__all__}
 # What an example may use without importing it. Tasks of an example travel by value, as those of a
 # script do.
 NAMES = {
     **PUBLIC,
     "__name__": "__main__",
+    "asyncio": asyncio,
+    "assert_requests": assert_requests,
+    "Emulator": Emulator,
+    "KillWorker": KillWorker,
+    "logging": logging,
+    "TaskLogger": TaskLogger,
     "parse": parse,
     "Progress": Progress,
     "TaskEnvironment": TaskEnvironment,
@@ -46,6 +62,8 @@ def _documented() -> Iterator[tuple[str, Any]]:
             member = inspect.getattr_static(obj, attribute)
             if not attribute.startswith("_") and hasattr(member, "__doc__"):
                 yield f"{name}.{attribute}", member
+    yield from ((cls.__name__, cls) for cls in WHOLE)
+    yield from TESTING.items()
     for cls in HANDED:
         own = ((name, member) for name, member in vars(cls).items() if not name.startswith("_"))
         yield from ((f"{cls.__name__}.{name}", member) for name, member in own)
@@ -98,14 +116,16 @@ EXAMPLES = [
 def test_an_example_prints_what_stands_below_it(
     example: doctest.DocTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYMONIK_BACKEND", "inline")
+    if example.name not in TESTING:
+        monkeypatch.setenv("PYMONIK_BACKEND", "inline")
     printed: list[str] = []
     result = doctest.DocTestRunner().run(example, out=printed.append)
     assert result.failed == 0, "".join(printed)
 
 
 def test_each_public_function_class_and_method_has_an_example() -> None:
-    lacking = {*PUBLIC, *METHODS} - {example.name for example in EXAMPLES}
+    classes = {cls.__name__ for cls in WHOLE}
+    lacking = {*PUBLIC, *METHODS, *classes, *TESTING} - {example.name for example in EXAMPLES}
     assert lacking == {*WITHOUT, *SHOWN}
 
 

@@ -54,6 +54,16 @@ class Emulator:
     lost, None for never. `quirks` are switched on, now or later. With `max_errors` more
     answers of UNKNOWN than good ones the control plane exits `exit_delay` seconds later. Limits
     and probes default to those of the reference deployment.
+
+    >>> @task
+    ... def square(x):
+    ...     return x * x
+    >>> with Emulator(partitions={"pymonik": 2}) as emulator:
+    ...     with Pymonik(emulator.endpoint):
+    ...         square.invoke(7).get()
+    ...     emulator.counters["SubmitTasks"].requests
+    49
+    1
     """
 
     partitions: Mapping[str, int] = field(default_factory=lambda: {"pymonik": 1})

@@ -123,7 +123,16 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, method: str, action: Action, *, at: int = 1, times: int = 1) -> None:
-        """Plan a fault for the `at`-th call of a method from now on, and `times - 1` more."""
+        """Plan a fault for the `at`-th call of a method from now on, and `times - 1` more.
+
+        >>> @task
+        ... def square(x):
+        ...     return x * x
+        >>> with Emulator() as emulator, Pymonik(emulator.endpoint):
+        ...     emulator.faults.add("Worker.Process", KillWorker())
+        ...     square.invoke(7).get()
+        49
+        """
         if isinstance(action, OfWorker) != (method == "Worker.Process"):
             raise ValueError(
                 f"{type(action).__name__} does not fit the method {method!r}: KillWorker and "

@@ -17,7 +17,18 @@ T = TypeVar("T")
 
 
 class Completed(Iterator[ResultHandle[T]], AsyncIterator[ResultHandle[T]]):
-    """Handles in the order in which their calls end, for `for` and for `async for`."""
+    """Handles in the order in which their calls end, for `for` and for `async for`.
+
+    >>> @task
+    ... def square(x):
+    ...     return x * x
+    >>> with Pymonik():
+    ...     handles = square.map_invoke(range(3))
+    ...     async def values():
+    ...         return [handle.get() async for handle in as_completed(handles)]
+    ...     sorted(asyncio.run(values()))
+    [0, 1, 4]
+    """
 
     def __init__(self, handles: list[ResultHandle[T]], timeout: float | None) -> None:
         self._handles = handles

@@ -17,6 +17,11 @@ class TaskLogger(LoggerAdapter):
     """A logger whose methods take further keywords: `ctx.logger.info("read", rows=12)`.
 
     The keywords are kept apart in the record (`record.pymonik`) and shown behind the message.
+
+    >>> logger = TaskLogger(logging.Logger("prices"), {})
+    >>> logger.logger.addHandler(logging.StreamHandler(sys.stdout))
+    >>> logger.info("read %s", "prices.csv", rows=12)
+    read prices.csv rows=12
     """
 
     _KNOWN = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
