@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pymonik.system.code_bundle import use_bundle
+
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
@@ -88,3 +90,4 @@ class _MovedModules:
 
 
 sys.meta_path.append(_MovedModules)
+use_bundle(__spec__)

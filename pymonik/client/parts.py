@@ -13,6 +13,7 @@ What all share is in `state`, with the locks and their order.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from typing import Any
 
@@ -38,8 +39,12 @@ from pymonik.client.waiter import Waiter
 from pymonik.record.arguments import Arguments
 from pymonik.record.recorder import Recorder
 from pymonik.record.specs import CallSpecs
+from pymonik.system.code_bundle import renew_bundle
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.seeds import root_seed_of
+
+# At the end of programs with a client, which load most; executors may be ended at any time.
+atexit.register(renew_bundle)
 
 
 class ClientParts:

@@ -21,6 +21,7 @@ import time
 from typing import Any
 
 from pymonik.runtime.executor.channel import HostChannel
+from pymonik.system.code_bundle import release_bundle
 from pymonik.wire.byte_cache import CacheInfo
 from pymonik.wire.journal import SharedJournal
 
@@ -248,6 +249,7 @@ def main(sock_fd: int, lifeline: int, page_fd: int, crash_fd: int) -> None:
     # What tasks have left for it, functions of `atexit`, finalizers, open files, has its turn.
     atexit.register(executor.fall_silent)
     _load()
+    release_bundle()
     # The bootstrap line has put it off. What is loaded by now stays: looked through by the first
     # collection, it would take a fifteenth of the time until the first value.
     gc.freeze()
