@@ -96,6 +96,13 @@ def pickled(thing: T) -> T:
     return thing
 
 
+def is_ours(function: Any) -> bool:
+    """Return whether a function has its address in this module: it may just say so."""
+    if function.__module__ != __name__ or (name := function.__qualname__) not in HOMES:
+        return False
+    return (globals().get(name) or __getattr__(name)) is function
+
+
 def public(thing: T) -> T:
     """Give a function or class the address by which users know it; return it."""
     addressed: Any = thing

@@ -8,8 +8,6 @@ meanwhile. Loaded with the first large object that is met again, since ctypes ta
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
@@ -41,24 +39,27 @@ _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _SIMPLE = 0
 
 
-@contextmanager
-def _held(obj: Any) -> Iterator[_Buffer]:
-    """Hold the memory of an object where it is."""
-    buffer = _Buffer()
-    _get(obj, ctypes.byref(buffer), _SIMPLE)
-    try:
-        yield buffer
-    finally:
-        _release(ctypes.byref(buffer))
-
-
 def equal(first: Any, second: Any) -> bool:
     """Return whether two contiguous buffers hold the same bytes."""
-    with _held(first) as a, _held(second) as b:
-        return a.len == b.len and not _memcmp(a.buf, b.buf, a.len)
+    # Each is held where it is. Without context managers: they would take a third of the time of a
+    # comparison of 64 KiB, and each call that shares an array makes one.
+    a, b = _Buffer(), _Buffer()
+    _get(first, ctypes.byref(a), _SIMPLE)
+    try:
+        _get(second, ctypes.byref(b), _SIMPLE)
+        try:
+            return a.len == b.len and not _memcmp(a.buf, b.buf, a.len)
+        finally:
+            _release(ctypes.byref(b))
+    finally:
+        _release(ctypes.byref(a))
 
 
 def address_of(obj: Any) -> int:
     """Return where the memory of an object begins; it stays there as long as the object does."""
-    with _held(obj) as buffer:
+    buffer = _Buffer()
+    _get(obj, ctypes.byref(buffer), _SIMPLE)
+    try:
         return int(buffer.buf)
+    finally:
+        _release(ctypes.byref(buffer))

@@ -31,7 +31,7 @@ def is_by_value(thing: Any) -> bool:
     module = thing.__module__
     if module == "builtins" or (isinstance(thing, type) and thing.__flags__ & _MADE_IN_C):
         return False
-    return is_by_value_from(module) or record_of(thing) is not None or not is_importable(thing)
+    return is_by_value_from(module) or record_of(thing) is not None or not _BY_NAME(thing)
 
 
 def is_importable(thing: Any) -> bool:

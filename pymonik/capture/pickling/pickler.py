@@ -17,6 +17,7 @@ from typing import Any
 
 import cloudpickle
 
+from pymonik._pickled import is_ours
 from pymonik.capture import class_parts
 from pymonik.capture.definitions.by_value import (
     is_by_value,
@@ -239,6 +240,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
 
     def _reduce_function(self, function: Any) -> Any:
         self.origins.add(function.__module__)
+        if is_ours(function):
+            return NotImplemented
         if self._is_defined(function):
             try:
                 return self._refer(TABLE.record_of(function))
