@@ -35,6 +35,8 @@ _mmap, _madvise = _libc.mmap, _libc.madvise
 _mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_ssize_t)
 _mmap.restype = ctypes.c_void_p
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_keep = ctypes.pythonapi.Py_IncRef
+_keep.argtypes, _keep.restype = (ctypes.py_object,), None
 
 
 @functools.cache
@@ -85,11 +87,14 @@ def map_into(reserved: mmap.mmap, fd: int, size: int, flags: int) -> int:
     """Map a file over memory reserved for it, which has room for a huge page more.
 
     Return where in that memory it begins: where pages of the file are huge pages of memory. That
-    memory is unmapped as a whole.
+    memory is unmapped as a whole; after an OSError, never.
     """
     first = address_of(reserved)
     start = -first % page_size()
     if _mmap(first + start, size, _BOTH, flags | _MAP_FIXED, fd, 0) != first + start:
         number = ctypes.get_errno()
+        # Whether what was there is still there, no kernel says: by now it may be another thread's.
+        # So the memory that was reserved stays, to the end of the process: Python would unmap all.
+        _keep(reserved)
         raise OSError(number, os.strerror(number))
     return start

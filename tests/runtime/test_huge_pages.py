@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,6 +164,56 @@ def test_one_that_was_only_read_is_handed_out_again(asked: Asked) -> None:
         places.add(array.__array_interface__["data"][0])
         del array
     assert len(places) == 1
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
+    """Refuse to map files, behind which another thread maps one of its own in that place.
+
+    Linux, before 6.12 and here and there since, has unmapped what was there when it refuses.
+    """
+    real, other = huge_pages._mmap, os.memfd_create("of_another_thread")
+    os.ftruncate(other, 4 * PAGE)
+    taken: list[tuple[int, int]] = []
+
+    def refuse(place: int, size: int, prot: int, flags: int, fd: int, offset: int) -> int:
+        assert real(place, size, prot, flags, other, 0) == place
+        taken.append((place, size))
+        ctypes.set_errno(errno.ENOMEM)
+        return -1
+
+    def is_there() -> bool:
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        lines = [line for line in maps if "of_another_thread" in line]
+        return [line.split("-")[0] for line in lines] == [f"{place:x}" for place, _ in taken]
+
+    monkeypatch.setattr(huge_pages, "_mmap", refuse)
+    yield is_there
+    if is_there():
+        for place, size in taken:
+            assert not ctypes.CDLL(None).munmap(ctypes.c_void_p(place), ctypes.c_size_t(size))
+    os.close(other)
+
+
+def test_a_mapping_that_is_refused_leaves_others_where_they_are(
+    asked: Asked, elsewhere: Callable[[], bool]
+) -> None:
+    file = MemoryFile(os.memfd_create("sent"), 2 * PAGE)
+    os.ftruncate(file.fd, file.size)
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        file.map()
+    gc.collect()
+    assert elsewhere()
+
+
+def test_a_file_that_cannot_be_mapped_when_it_is_made_leaves_others_where_they_are(
+    asked: Asked, elsewhere: Callable[[], bool]
+) -> None:
+    data = pattern(2 * PAGE)
+    file = MemoryFile.copy_of(memoryview(data))
+    gc.collect()
+    assert elsewhere()
+    assert os.pread(file.fd, len(data), 0) == data.tobytes()
 
 
 def test_a_mapping_that_fails_says_so(asked: Asked) -> None:
