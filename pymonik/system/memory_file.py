@@ -52,13 +52,13 @@ class MemoryFile:
     def copy_of(cls, view: memoryview) -> MemoryFile:
         """Copy a contiguous buffer of bytes into a new memory file."""
         file = cls(open_memory_file(), view.nbytes)
-        if view.nbytes >= _LARGE:
-            from pymonik.system.huge_pages import put_under  # not for `import pymonik`
-
-            put_under(file.fd, view.nbytes)
         done = 0
+        if view.nbytes >= _LARGE:
+            from pymonik.system.huge_pages import copy_under  # not for `import pymonik`
+
+            done = copy_under(file.fd, view)
         while done < view.nbytes:
-            done += os.write(file.fd, view[done:])
+            done += os.pwrite(file.fd, view[done:], done)
         return file
 
     def map(self) -> mmap.mmap | memoryview | bytearray:

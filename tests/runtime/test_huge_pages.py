@@ -61,6 +61,33 @@ def test_whole_huge_pages_are_asked_for_once(asked: Asked, size: int) -> None:
     assert file.equals(memoryview(data))
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_what_fills_huge_pages_is_copied_and_the_rest_written(
+    asked: Asked, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[int] = []
+    written: list[int] = []
+    copy, write = huge_pages._memcpy, os.pwrite
+
+    def note(place: int, source: int, count: int) -> None:
+        copied.append(count)
+        copy(place, source, count)
+
+    def note_written(fd: int, view: Any, offset: int) -> int:
+        written.append(len(view))
+        return write(fd, view, offset)
+
+    monkeypatch.setattr(huge_pages, "_memcpy", note)
+    monkeypatch.setattr(os, "pwrite", note_written)
+    data = pattern(size)
+    file = MemoryFile.copy_of(memoryview(data))
+    if huge_pages._Kernel.makes_them:  # this kernel does
+        assert sum(copied) == size // PAGE * PAGE
+        # A byte of each extent asks for its page.
+        assert sum(written) == size - sum(copied) + size // PAGE
+    assert os.pread(file.fd, size, 0) == data.tobytes()
+
+
 def refused(number: int) -> Callable[[int, int, int], int]:
     def answer(place: int, size: int, advice: int) -> int:
         ctypes.set_errno(number)
@@ -74,6 +101,8 @@ def test_a_kernel_that_makes_none_takes_none_of_the_bytes(
     asked: Asked, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(huge_pages, "_madvise", refused(number))
+    # A page that is not there would be a SIGBUS, where memory has run out.
+    monkeypatch.setattr(huge_pages, "_memcpy", lambda *_: pytest.fail("copied where none may be"))
     data = pattern(3 * PAGE - 5)
     assert np.array_equal(read(MemoryFile.copy_of(memoryview(data))), data)
     # One that does not know the request is not asked again; one that has none now is.
