@@ -18,8 +18,7 @@ from pymonik.graph.columns import Const, FromStep
 from pymonik.graph.ir import Block, Call, CallSpec, Graph, Map, Step
 from pymonik.graph.passes.gang import LONG
 from pymonik.graph.target import Target
-from pymonik.plan.lower import bind_call
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, bind_call
 from pymonik.plan.repeated import RepeatedPlan, Repetition
 from pymonik.plan.unit import Unit
 from pymonik.plan.wiring import Wiring

@@ -14,7 +14,6 @@ from typing import Any
 from pymonik.graph.columns import NAMELESS
 from pymonik.graph.ir import (
     Block,
-    Call,
     Graph,
     Map,
     Put,
@@ -25,7 +24,7 @@ from pymonik.graph.ir import (
 )
 from pymonik.graph.verbs import steps_of
 from pymonik.plan.inputs import Inputs
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, bind_call
 from pymonik.plan.rows import Row, inherited, retried_types, shared_fields
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
@@ -57,11 +56,6 @@ def bind(graph: Graph, plan: Plan) -> None:
 def _bind_step(step: Step, location: Location) -> None:
     for offset, origin in enumerate(step.origins):
         bind_call(origin, location, offset)
-
-
-def bind_call(call: Call, location: Location, offset: int = 0) -> None:
-    """Let a recorded node know where its values will be found."""
-    call.location, call.offset = location, offset
 
 
 class _Lowering:

@@ -1,7 +1,8 @@
 """Making plans: one place for what turns a graph into a plan, loaded by the first flush.
 
-Enters: graphs, and what they are compiled for. Leaves: plans, made by a template of what was
-compiled before, or by passes and lowering. What a client adds is the business of its `compiler`.
+Enters: graphs, and what they are compiled for. Leaves: plans, made by a template, or by passes and
+lowering, which are loaded when they are needed: a single call needs none. What a client adds is the
+business of its `compiler`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymonik.graph.ir import Graph
-from pymonik.graph.passes import run_passes
-from pymonik.graph.target import Target
-from pymonik.plan.lower import bind, lower
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.repeated import RepeatedPlan
 from pymonik.plan.template import Templates
@@ -20,6 +18,7 @@ from pymonik.system.deferred_signals import Loading
 from pymonik.system.garbage import go_on, put_off
 
 if TYPE_CHECKING:
+    from pymonik.graph.target import Target
     from pymonik.plan.graph_template import GraphTemplates
 
 T = TypeVar("T")
@@ -44,6 +43,8 @@ class PlanMaker:
         exchanges: bool,
     ) -> Target:
         """Return what graphs are compiled for: see `Target`."""
+        with Loading():
+            from pymonik.graph.target import Target
         return Target(
             slots,
             durations=seconds,
@@ -63,6 +64,9 @@ class PlanMaker:
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""
+        with Loading():
+            from pymonik.graph.passes import run_passes
+            from pymonik.plan.lower import lower
         plan = _collecting_later(lambda: lower(run_passes(graph, target, optimize)))
         if len(graph.nodes) < 2:
             self.templates.note(graph, optimize, plan)
@@ -89,6 +93,8 @@ class PlanMaker:
         if type(plan) is RepeatedPlan:
             plan.of.bind()
         else:
+            from pymonik.plan.lower import bind  # which has made it
+
             bind(plan.graph, plan)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pymonik.graph.ir import NamedValue, Put
+from pymonik.graph.ir import Call, NamedValue, Put
 from pymonik.humanize import counted
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
@@ -201,3 +201,8 @@ def _requests(plan: Plan) -> Iterator[Request]:
             else len(request.entries if isinstance(request, objects.Submit) else request.objects)
         )
         yield Request(kind, count, size_of(request))
+
+
+def bind_call(call: Call, location: Location, offset: int = 0) -> None:
+    """Let a recorded node know where its values will be found."""
+    call.location, call.offset = location, offset

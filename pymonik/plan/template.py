@@ -1,9 +1,10 @@
-"""Execution templates: a single call like one that was compiled before needs no passes.
+"""Execution templates: a single call needs no passes, and one like another little else.
 
-Enters: graphs of one call, and the plans that compiling has made of them. Leaves: for another call
-of the same spec and place in the program exactly the plan that compiling gives, since no pass looks
-at the values of a single call: only its inputs and columns are made anew. (Mashayekhi et al.:
-Execution Templates, ATC 2017, for graphs of any shape.)
+Enters: graphs of one call; where only some passes are to run, the plans that compiling has made of
+them. Leaves: exactly the plan that compiling gives, since no pass has anything to do with a single
+call, and none looks at its values: only its inputs and columns are made for each call. So a program
+has its first value before passes are loaded. (Mashayekhi et al.: Execution Templates, ATC 2017, for
+graphs of any shape.)
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymonik.graph.columns import Const
-from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step
+from pymonik.graph.ir import Call, CallSpec, Graph, Map, Step, line_of
 from pymonik.graph.verbs import Replacement, substitute, visit
 from pymonik.plan.inputs import Inputs
-from pymonik.plan.lower import bind_call
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, bind_call
 from pymonik.plan.repeated import RepeatedPlan, Repetition
+from pymonik.plan.rows import inherited, retried_types, shared_fields
 from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values import seeds
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.location import Location
 from pymonik.values.outputs import Outputs
-from pymonik.wire.program import Program
+from pymonik.wire.program import Program, Shared
 
 # Places in a program from which calls of one spec are made: a loop has one.
 _PLACES = 8
@@ -88,13 +89,15 @@ class _Template:
         "caller", "chunk", "limit", "name", "notes", "options", "seconds", "shared", "site"
     )  # fmt: skip
 
-    def __init__(self, plan: Plan, limit: int, caller: Any) -> None:
-        self.caller = caller
-        (unit,), (node,) = plan.units, plan.graph.nodes
-        self.shared, self.site = unit.program.shared, unit.program.steps[0].site
-        self.options, self.name, self.seconds = unit.options, unit.name, unit.seconds
-        self.chunk, self.limit = node.chunk, limit
-        self.notes: tuple[str, ...] = plan.graph.notes
+    def __init__(self, call: Call, limit: int, chunk: int, notes: tuple[str, ...]) -> None:
+        spec = call.spec
+        function = Inputs(_Blobs(limit)).item(spec.code.content)
+        retry_on = retried_types(spec.options.retry_on)
+        self.shared = Shared([shared_fields(spec, function, retry_on)])
+        self.caller, self.site = call.site, line_of(call.site, call.lasti)
+        self.options, self.name = inherited(spec.options), spec.name
+        self.seconds = spec.options.cost
+        self.limit, self.chunk, self.notes = limit, chunk, notes
 
     def plan_of(self, call: Call, is_wanted: bool) -> Plan:
         """Return the plan of a call: see `plan.lower`, which makes those of all graphs."""
@@ -140,28 +143,36 @@ class Templates:
         self.hits = 0
 
     def plan(self, graph: Graph, optimize: Any) -> Plan | None:
-        """Return the plan of a graph like one that was noted; None where there was none."""
+        """Return the plan of a graph; None where it is to be compiled."""
         call = _single(graph)
-        places = None if call is None else self._known.get(call.spec)
-        if call is None or not places:
+        if call is None:
             return None
         is_wanted = call.wanted
-        template = places.get(_key(call, is_wanted, optimize))
-        if template is None:
-            return None
-        self.hits += 1
-        return template.plan_of(call, is_wanted)
+        places, key = self._known.get(call.spec), _key(call, is_wanted, optimize)
+        template = places.get(key) if places else None
+        if template is not None:
+            self.hits += 1
+        elif optimize is True and (is_wanted or not call.spec.pure):  # else it is dropped
+            template = self._keep(call, key, 1, ())
+        return None if template is None else template.plan_of(call, is_wanted)
 
     def note(self, graph: Graph, optimize: Any, plan: Plan) -> None:
         """Keep what the plan of a graph has in common with those of others."""
         call = _single(graph)
         if call is None or len(plan.units) != 1 or len(plan.graph.nodes) != 1:
             return
+        key, (node,) = _key(call, plan.units[0].wanted, optimize), plan.graph.nodes
+        self._keep(call, key, node.chunk, plan.graph.notes)
+
+    def _keep(
+        self, call: Call, key: tuple[Any, ...], chunk: int, notes: tuple[str, ...]
+    ) -> _Template:
+        template = _Template(call, settings().blob_size, chunk, notes)
         places = self._known.setdefault(call.spec, {})
         if len(places) >= _PLACES:
             places.clear()
-        template = _Template(plan, settings().blob_size, call.site)
-        places[_key(call, plan.units[0].wanted, optimize)] = template
+        places[key] = template
+        return template
 
 
 def _key(call: Call, is_wanted: bool, optimize: Any) -> tuple[Any, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -142,12 +144,55 @@ def test_a_template_gives_the_plan_that_compiling_gives(
     made = compiler.compile(graph)
     assert compiler.maker.templates.hits == hits + bool(made.units)
     compiler.maker.templates = Templates()
-    anew = compiler.compile(graph)
+    first = compiler.compile(graph)
     assert compiler.maker.templates.hits == 0
+    compiler.maker.templates = NoTemplates()
+    anew = compiler.compile(graph)
+    compiler.maker.templates = Templates()
     if anew.units:
-        assert told(made) == told(anew)
+        assert told(made) == told(first) == told(anew)
     else:  # pure, and nobody wants it
         assert not made.units
+        assert not first.units
+
+
+class NoTemplates(Templates):
+    """Knows nothing: all is compiled."""
+
+    def plan(self, graph: Any, optimize: Any) -> None:
+        """Return nothing."""
+
+
+@pytest.mark.parametrize("isolates", [False, True])
+@pytest.mark.parametrize("exchanges", [False, True])
+@pytest.mark.parametrize("grain", [0, 100])
+@pytest.mark.parametrize("called", TASKS, ids=lambda called: called.func_name)
+def test_a_single_call_is_what_the_passes_make_of_it_for_any_engine(
+    called: Any, isolates: bool, exchanges: bool, grain: int
+) -> None:
+    with Pymonik(backend="inline") as client:
+        handle = record(client, called, (1,), {}, {})
+        graph = taken(client.parts.submitter.take())
+        maker = client.parts.compiler.maker
+        made = maker.repeated(graph, True, lambda: None)  # type: ignore[arg-type,return-value]
+        target = maker.target(3, isolates, {called.func_name: 0.1}, grain, exchanges)
+        anew = maker.make(graph, target, True)
+        assert made is not None
+        assert told(made) == told(anew)
+        client.cancel()
+        del handle
+
+
+def test_a_first_value_needs_no_passes() -> None:
+    code = """
+import sys
+from pymonik import Pymonik, Task
+with Pymonik(backend="inline"):
+    assert Task(abs).invoke(-1).get() == 1
+print([name for name in sys.modules if name.startswith("pymonik.graph.passes")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_one_call_after_the_other_is_compiled_once() -> None:
