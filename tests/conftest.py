@@ -30,7 +30,9 @@ STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFI
 # Every graph of the tests is checked against the laws of the IR after every pass.
 os.environ["PYMONIK_VERIFY"] = "1"
 # Long enough for a loaded machine: it bounds a hang, it is never a measurement.
-PATIENCE = 60
+PATIENCE = 120
+# A worker, or a client, that a loaded machine lets wait is no dead one: unless a test says so.
+Emulator.__init__.__kwdefaults__.update(probe_timeout=float(PATIENCE), idle_grace=float(PATIENCE))
 # No example fails because the machine is loaded. In a checkout that cannot be written to, those
 # that failed are not kept for the next run.
 _profile: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -67,6 +69,32 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update(certificates(endpoint))
     if getattr(config.option, "numprocesses", None):
         rewrite_once(config)
+
+
+def pytest_sessionstart() -> None:
+    """Let no test fail because garbage was collected where it had used up the stack."""
+    tell = sys.unraisablehook
+
+    def tell_others(unraisable: Any) -> None:
+        if not had_no_room(unraisable):
+            tell(unraisable)
+
+    sys.unraisablehook = tell_others
+
+
+def had_no_room(unraisable: Any) -> bool:
+    """Return whether a finalizer failed for want of room that others had taken.
+
+    Garbage, of earlier tests too, is collected wherever Python likes: also at the bottom of what is
+    too deep. What takes the room itself, as endless recursion does, has that many frames to show.
+    """
+    if unraisable.exc_type is not RecursionError:
+        return False
+    # Without a call, for which there may be no room.
+    frames, traceback = 0, unraisable.exc_traceback
+    while traceback is not None:
+        frames, traceback = frames + 1, traceback.tb_next
+    return frames < sys.getrecursionlimit() // 2
 
 
 def rewrite_once(config: pytest.Config) -> None:
@@ -267,9 +295,6 @@ def emulated(quirks: Quirks, **named: int) -> Emulator:
         worker=[sys.executable, "-m", "pymonik.runtime.worker.server"],
         environment={"PYTHONPATH": str(REPOSITORY)},
         quirks=quirks,
-        # A worker, or a client, that a loaded machine lets wait is no dead one.
-        probe_timeout=float(PATIENCE),
-        idle_grace=float(PATIENCE),
     )
 
 

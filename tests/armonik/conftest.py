@@ -37,10 +37,6 @@ def started(**settings: Any) -> Emulator:
         "partitions": {"pymonik": 2},
         "worker": WORKER,
         "environment": UNHURRIED,
-        # A worker that a loaded machine lets wait is no dead one.
-        "probe_timeout": float(PATIENCE),
-        # Longer than a loaded machine lets a client pause between two requests of one submission.
-        "idle_grace": 60.0,
         # Programs must run alike on both: PYMONIK_TEST_GENERATION=0.37.2 runs all of them there.
         "generation": os.environ.get("PYMONIK_TEST_GENERATION", GENERATIONS[0]),
     }

@@ -11,7 +11,7 @@ from pymonik import Pymonik
 from pymonik.backend.traits import TRAITS
 
 # Bounds a hang; nothing is measured by it.
-PATIENCE = 60
+PATIENCE = 120
 
 
 def until(is_so: Callable[[], Any]) -> None:

@@ -29,7 +29,7 @@ from pymonik.emulator import Emulator
 
 WORKER = Path(__file__).with_name("plain_worker.py")
 # Bounds a hang; nothing is measured by it.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def plain_worker(threads: int = 2) -> list[str]:
@@ -38,9 +38,7 @@ def plain_worker(threads: int = 2) -> list[str]:
 
 def emulator(**settings: Any) -> Emulator:
     """An emulator of one plain worker, unless told otherwise."""
-    # A worker that a loaded machine lets wait is no dead one.
-    given = {"partitions": {"main": 1}, "worker": plain_worker(), "probe_timeout": PATIENCE}
-    return Emulator(**{**given, **settings})
+    return Emulator(**{"partitions": {"main": 1}, "worker": plain_worker(), **settings})
 
 
 def options(**changes: Any) -> TaskOptions:

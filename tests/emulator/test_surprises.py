@@ -181,7 +181,7 @@ def test_a_worker_with_one_thread_is_deaf_during_a_task_and_gets_restarted(
     is_strict: bool, gate: Gate
 ) -> None:
     deaf = emulator(
-        worker=plain_worker(threads=1), strict=is_strict, probe_interval=0.05, probe_timeout=0.1
+        worker=plain_worker(threads=1), strict=is_strict, probe_interval=0.05, probe_timeout=1.0
     )
     with deaf, Client(deaf.endpoint) as client:
         eventually(lambda: deaf.worker_pids)
