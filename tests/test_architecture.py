@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import runpy
+import sys
 from collections.abc import Callable
 from subprocess import CompletedProcess
 
@@ -93,7 +94,8 @@ def is_a_file(name: str) -> bool:
     return is_end or is_inner or any((folder / name).exists() for folder in folders)
 
 
-def test_the_drawing_of_the_rooms_is_that_of_the_code() -> None:
+def test_the_drawing_of_the_rooms_is_that_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # it adds to it, as a script does
     rooms = runpy.run_path(str(REPOSITORY / "docs" / "rooms.py"))
     drawn = rooms["TARGET"].read_text(encoding="utf-8")
     assert drawn == rooms["picture"](), "python docs/rooms.py draws it anew"

@@ -87,7 +87,7 @@ def expected() -> Any:
 
 
 # Each computes two sets of figures; a loaded machine takes long.
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(540)
 @pytest.mark.parametrize(
     ("arguments", "backend"),
     [
@@ -105,7 +105,7 @@ def test_the_risk_does_not_depend_on_how_the_work_was_spread(
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(540)
 def test_another_seed_gives_other_figures_within_their_errors(expected: Any) -> None:
     for one, other in zip(expected, figures("--seed", "7"), strict=True):
         assert one["shortfall"] != other["shortfall"]

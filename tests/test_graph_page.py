@@ -71,7 +71,7 @@ def without_numbers(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(240)  # it starts a dozen programs, one after the other
+@pytest.mark.timeout(540)  # it starts a dozen programs, one after the other
 def test_the_commands_of_the_page_print_what_it_says(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert without_numbers(filled(page, tmp_path)) == without_numbers(page)

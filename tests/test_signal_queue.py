@@ -13,7 +13,6 @@ from pymonik.system.signal_queue import SignalQueue
 from tests.conformance.seams import Other, until
 
 
-@pytest.mark.timeout(60)  # it waited for ever
 def test_a_signal_that_another_thread_is_given_ends_the_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from pymonik.system.source_lines import note_source, note_text, with_source_lines
 
 
@@ -26,7 +24,6 @@ def _shown(file: str) -> str:
     return with_source_lines(f'  File "{file}", line 1, in f')
 
 
-@pytest.mark.timeout(60)  # it waited for itself, for ever
 def test_a_loader_may_have_code_captured_while_it_is_asked() -> None:
     scope: dict[str, Any] = {"__name__": "outer", "__loader__": _Loader()}
     note_source("/nowhere/outer.py", scope)

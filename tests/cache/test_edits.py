@@ -20,7 +20,7 @@ SEED = int(os.environ.get("PYMONIK_EDITS_SEED", "1"))
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(max(240, 8 * EDITS))
+@pytest.mark.timeout(max(540, 8 * EDITS))
 def test_no_edit_is_answered_with_the_value_of_before(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.cache.law", f"--edits={EDITS}", f"--seed={SEED}"]
     env = {**script_environment(), "PYTHONPATH": str(ROOT)}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pytest
-
 from pymonik.cache.lookup import CacheLookup
 from pymonik.values.location import known_at
 from tests.interruption import TakenAgain
@@ -25,7 +23,6 @@ class _Store:
         """Keep all."""
 
 
-@pytest.mark.timeout(60)  # it waited for itself, for ever
 def test_a_finalizer_that_has_a_value_amid_another_one_loses_neither() -> None:
     store = _Store()
     lookup = CacheLookup(cast(Any, store))

@@ -39,7 +39,6 @@ def test_there_is_no_deeper_stack_than_the_deep_one() -> None:
     assert deeply(can_go_deeper) is False
 
 
-@pytest.mark.timeout(60)  # it waited for itself, for ever
 def test_what_is_too_deep_for_the_deep_stack_is_refused_within_it() -> None:
     freezing = _Freezing()
     # In the deep thread where there is one: the program's own stack is not enough for it.

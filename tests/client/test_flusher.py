@@ -98,7 +98,6 @@ def test_a_thread_that_the_system_cannot_start_is_waited_for_by_nobody(
     assert flushers.flush_by(sent.set, time.monotonic() + 60, sent.is_set)
 
 
-@pytest.mark.timeout(60)  # it waited for itself, for ever
 def test_a_finalizer_that_waits_amid_the_start_of_a_flush_has_one_of_its_own() -> None:
     flushers, sent = Flushers(), threading.Event()
     finalized: list[bool] = []

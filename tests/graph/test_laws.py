@@ -54,7 +54,7 @@ def outcome(handle: Any) -> Any:
     return handle.get() if error is None else Failed()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(540)
 @settings(examples, max_examples=4)
 @given(steps=STEPS, mask=MASKS, slots=SLOTS)
 def test_every_subset_of_passes_gives_the_same_values_and_effects(

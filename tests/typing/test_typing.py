@@ -101,7 +101,7 @@ CHECKERS = {"mypy": mypy, "pyright": pyright}
 
 
 # All cases at once: most of the time goes into reading what they import.
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(540)
 @pytest.mark.parametrize(
     "checker",
     # The one that takes the longer, the types being the same, is the long form.
