@@ -46,7 +46,7 @@ class _Held:
 def shared_memory(met: list[Any]) -> dict[int, Memory]:
     """Return what arrays lie in that share memory with others, by their ids."""
     memories: dict[int, Memory] = {}
-    if len(met) < 2 or all(array.base is None for array in met):
+    if len(met) < 2 or all(array.base is None for array in met) or _lie_apart(met):
         return memories
     for begin, end, arrays in _overlapping(met):
         size = end - begin
@@ -54,6 +54,16 @@ def shared_memory(met: list[Any]) -> dict[int, Memory]:
             whole = sys.modules["numpy"].asarray(_Held(begin, end, arrays))
             memories.update((id(array), Memory(whole, begin)) for array in arrays)
     return memories
+
+
+def _lie_apart(met: list[Any]) -> bool:
+    """Return at once, of two plain arrays such as data and a mask, whether they share nothing.
+
+    Subclasses may answer NumPy's question as they like.
+    """
+    numpy: Any = sys.modules["numpy"]
+    is_pair = len(met) == 2 and type(met[0]) is type(met[1]) is numpy.ndarray
+    return is_pair and not numpy.may_share_memory(*met)
 
 
 def do_overlap(groups: Sequence[Sequence[Any]]) -> bool:
