@@ -14,13 +14,14 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, snapshot
 from pymonik.system.deep_stack import recursion_limit
+from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.process_settings import ProcessSettings, process_settings
 from pymonik.system.structs import NamedTuple
 
@@ -87,12 +88,16 @@ class SurroundingsWatch:
     """Tells what has changed since it was made."""
 
     def __init__(self) -> None:
-        self.base = surroundings()
         # Equal changes are one object: calls that agree on them can share a unit.
         self._known: dict[Changes, Changes] = {}
+        # Versions of dicts are told by a library that takes a millisecond to load: not before the
+        # first value, unless the program has it.
+        self._has_versions = "_ctypes" in sys.modules
         # What the last look has found, whole: threads may have other settings of arithmetic, and a
-        # call is not to be given what another thread finds meanwhile.
-        self._found = _Sight(*_seen(), _loggers(), self.base.process, None)
+        # call is not to be given what another thread finds meanwhile. It is looked at before the
+        # base is: what changes in between has changed since.
+        self._found = _Sight(self._has_versions)
+        self.base = surroundings()
         # What takes a while, the levels of loggers and the locale, is looked at once for each of
         # these; and the one that it was looked at for last.
         self._due = self._looked = object()
@@ -110,6 +115,7 @@ class SurroundingsWatch:
             # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
             is_same = found.seen == (
                 os.environ._data,  # type: ignore[attr-defined]
+                found.version[0],
                 os.getcwdb(),
                 sys.path,
                 sys.argv,
@@ -119,10 +125,11 @@ class SurroundingsWatch:
                 glance(),
             )
         except (AttributeError, OSError):  # another environ put in its place, a folder removed
-            is_same = found.seen == _now()
+            is_same = found.seen == _now(found.version)
         due = self._due
         if due is not self._looked:
-            if not (is_same and _is_slow_as(found)):
+            if not (is_same and self._has_versions and _is_slow_as(found)):
+                self._has_versions = True
                 found = self._look()
             # Behind the look: calls of other threads rely on it.
             self._looked = due
@@ -133,57 +140,58 @@ class SurroundingsWatch:
     def _look(self) -> _Sight:
         """Take in all of it, and work out what has changed."""
         # In this order: what changes meanwhile differs from what was seen, and is looked at again.
-        (seen, context), loggers = _seen(), _loggers()
-        now = surroundings()
-        changes = difference(self.base, now)
-        known = None if changes == NO_CHANGES else self._known.setdefault(changes, changes)
-        found = self._found = _Sight(seen, context, loggers, now.process, known)
-        return found
+        seen = _Sight(self._has_versions)
+        changes = difference(self.base, surroundings())
+        if changes != NO_CHANGES:
+            seen.changes = self._known.setdefault(changes, changes)
+        self._found = seen
+        return seen
 
 
-class _Sight(NamedTuple):
+class _Sight:
     """What a look has found: copies of what every call compares, what takes a while, the changes.
 
-    context: the one of `decimal` that `seen` is a part of.
+    It has slots, which are read faster than the fields of a tuple: every call does.
     """
 
-    seen: tuple[Any, ...]
-    context: Any
-    loggers: tuple[list[Any], list[logging.Logger], list[Any]]
-    process: Any
-    changes: Changes | None
+    __slots__ = ("changes", "context", "entries", "levels", "loggers", "process", "seen", "version")
+
+    def __init__(self, has_versions: bool) -> None:
+        """See what there is now; nothing has changed until somebody says so."""
+        self.changes: Changes | None = None
+        variables, _, folder, path, argv, filters, limit, level, _ = _now(NO_VERSION)
+        # Read before the variables are: a change of them meanwhile is one that was not seen.
+        of_dict = has_versions and type(variables) is dict
+        self.version = (version_of(variables) if of_dict else None) or NO_VERSION
+        number = self.version[0]
+        # Those that have a version are the same as long as it is; others are compared with a copy.
+        same = variables if self.version is not NO_VERSION else dict(variables)
+        # `context` is kept as long as `settings`, which is a part of it.
+        settings, self.context = snapshot()
+        lists = list(path), list(argv), list(filters)
+        self.seen = (same, number, folder, *lists, limit, level, settings)
+        # What stands under the names of loggers, those that are made, and their levels.
+        self.entries: list[Any] = list(logging.root.manager.loggerDict.values())
+        self.loggers = [entry for entry in self.entries if isinstance(entry, logging.Logger)]
+        self.levels = list(map(_level, self.loggers))
+        self.process = process_settings()
 
 
 def _is_slow_as(found: _Sight) -> bool:
     """Compare what takes a while: a loop in C over all loggers."""
-    entries, loggers, levels = found.loggers
     return bool(
-        list(logging.root.manager.loggerDict.values()) == entries
-        and list(map(_level, loggers)) == levels
+        list(logging.root.manager.loggerDict.values()) == found.entries
+        and list(map(_level, found.loggers)) == found.levels
         and process_settings() == found.process
     )
 
 
-def _now() -> tuple[Any, ...]:
+def _now(version: Sequence[int]) -> tuple[Any, ...]:
     """Return what every call looks at; of what is not there, what stands in its place."""
-    variables = getattr(os.environ, "_data", os.environ)
+    variables, number = getattr(os.environ, "_data", os.environ), version[0]
     lists = sys.path, sys.argv, warnings.filters
-    return variables, _raw_folder(), *lists, recursion_limit(), logging.root.level, glance()
-
-
-def _seen() -> tuple[tuple[Any, ...], Any]:
-    """Return copies of what every call looks at, and what is to be kept as long as they are."""
-    variables, folder, path, argv, filters, limit, level, _ = _now()
-    settings, context = snapshot()
-    lists = list(path), list(argv), list(filters)
-    return (dict(variables), folder, *lists, limit, level, settings), context
-
-
-def _loggers() -> tuple[list[Any], list[logging.Logger], list[Any]]:
-    """Return what stands under the names of loggers, those that are made, and their levels."""
-    entries: list[Any] = list(logging.root.manager.loggerDict.values())
-    loggers = [entry for entry in entries if isinstance(entry, logging.Logger)]
-    return entries, loggers, list(map(_level, loggers))
+    limit, level = recursion_limit(), logging.root.level
+    return variables, number, _raw_folder(), *lists, limit, level, glance()
 
 
 def applied(changes: Changes | None, base: Surroundings) -> Surroundings:

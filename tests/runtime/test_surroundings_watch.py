@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import decimal
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pymonik.system import surroundings as rooms
+from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.surroundings import SurroundingsWatch
+
+# Before it had context variables, as NumPy has them today.
+IS_FOR_ALL = np.lib.NumpyVersion(np.__version__) < "2.1.0"
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
     monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
 
 
+def _reset(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    monkeypatch.setenv("PYMONIK_TEST_KEPT", "other")
+
+
+def _unset(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    monkeypatch.delenv("PYMONIK_TEST_KEPT")
+
+
+def _rename(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    # As many variables as before, with the same values in the same order.
+    monkeypatch.delenv("PYMONIK_TEST_KEPT")
+    monkeypatch.setenv("PYMONIK_TEST_OTHER", "1")
+
+
 def _replace(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
     monkeypatch.setattr(os, "environ", {**os.environ, "PYMONIK_TEST_WATCH": "1"})
+
+
+def _replace_behind(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    behind = os.environ._data  # type: ignore[attr-defined]
+    monkeypatch.setattr(os.environ, "_data", {**behind, b"PYMONIK_TEST_WATCH": b"1"})
 
 
 def _move(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -30,16 +58,46 @@ def _add_path(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
 
 
+def _add_path_in_place(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+
+
 def _add_argument(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
     monkeypatch.setattr(sys, "argv", [*sys.argv, "more"])
+
+
+def _filter(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    monkeypatch.setattr(warnings, "filters", warnings.filters[:])
+    warnings.simplefilter("error", FutureWarning)
+
+
+def _recurse(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    before = sys.getrecursionlimit()
+    monkeypatch.setattr(sys, "getrecursionlimit", lambda: before + 1)
+
+
+def _log(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", 13)
 
 
 def _trap(*_: object) -> None:
     decimal.getcontext().traps[decimal.Inexact] = True
 
 
-def _round(*_: object) -> None:
+def _be_exact(*_: object) -> None:
     decimal.getcontext().prec = 5
+
+
+def _round(*_: object) -> None:
+    decimal.getcontext().rounding = decimal.ROUND_UP
+
+
+def _ignore(*_: object) -> AbstractContextManager[Any]:
+    return np.errstate(divide="ignore")
+
+
+def _print(*_: object) -> AbstractContextManager[Any]:
+    return np.printoptions(precision=2)
 
 
 @pytest.fixture
@@ -48,15 +106,30 @@ def decimals() -> Iterator[None]:
         yield
 
 
-CHANGES = [_set, _replace, _move, _add_path, _add_argument, _trap, _round]
+@pytest.fixture(params=[True, False], ids=["by version", "compared"])
+def versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Let variables be told by the version of their dict, or be compared."""
+    monkeypatch.setenv("PYMONIK_TEST_KEPT", "1")
+    if not request.param:
+        monkeypatch.setattr(rooms, "version_of", lambda _: None)
+    return bool(request.param) and version_of({}) is not None
+
+
+CHANGES = [
+    *(_set, _reset, _unset, _rename, _replace, _replace_behind, _move, _add_path),
+    *(_add_path_in_place, _add_argument, _filter, _recurse, _log),
+    *(_trap, _be_exact, _round, _ignore),
+    pytest.param(_print, marks=pytest.mark.skipif(IS_FOR_ALL, reason="one for all threads")),
+]
 
 
 @pytest.mark.usefixtures("decimals")
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_seen_and_looked_into_once(
-    change: Callable[[pytest.MonkeyPatch, Path], None], tmp_path: Path
+    change: Callable[[pytest.MonkeyPatch, Path], Any], tmp_path: Path, versions: bool
 ) -> None:
     watch, looks = SurroundingsWatch(), list[Any]()
+    assert (watch._found.version is not NO_VERSION) == versions
     look = watch._look
 
     def looking() -> Any:
@@ -66,11 +139,49 @@ def test_a_change_is_seen_and_looked_into_once(
     watch._look = looking  # type: ignore[method-assign]
     assert watch.changes() is None
     assert not looks
-    with pytest.MonkeyPatch.context() as monkeypatch, decimal.localcontext():
-        change(monkeypatch, tmp_path)
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        decimal.localcontext(),
+        change(monkeypatch, tmp_path) or nullcontext(),
+    ):
         first = watch.changes()
         assert first is not None
         assert watch.changes() is first
         assert len(looks) == 1
     assert watch.changes() is None
     assert len(looks) == 2
+
+
+def test_a_program_without_their_library_loads_it_behind_the_first_flush(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_versions = version_of({}) is not None
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "_ctypes", raising=False)
+        watch = SurroundingsWatch()
+    assert watch.changes() is None
+    assert watch._found.version is NO_VERSION
+    watch.look_again()
+    assert watch.changes() is None
+    assert (watch._found.version is not NO_VERSION) == has_versions
+    monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
+    assert watch.changes() is not None
+
+
+def test_a_variable_that_is_set_amid_a_look_is_seen_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, versions: bool
+) -> None:
+    watch = SurroundingsWatch()
+    real = rooms.surroundings
+
+    def looking() -> Any:
+        found = real()
+        monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
+        return found
+
+    monkeypatch.setattr(rooms, "surroundings", looking)
+    watch._look()
+    monkeypatch.setattr(rooms, "surroundings", real)
+    changes = watch.changes()
+    assert changes is not None
+    assert dict(changes.variables) == {"PYMONIK_TEST_WATCH": "1"}
