@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.arguments import contents_in, outputs_in
 from pymonik.graph.ir import Call, CallSpec, External, Graph, Map, Put, inputs
-from pymonik.graph.passes.vectorize import vectorize
-from pymonik.graph.target import Target
 from pymonik.values.content import Content
 
 if TYPE_CHECKING:
@@ -36,6 +34,10 @@ def ancestors(nodes: Iterable[Any]) -> Graph:
 
 def folded(graph: Graph) -> Graph:
     """Return the graph as written, calls of one task and depth folded into one node."""
+    # Each run is sketched here, and a first value is not to wait for passes.
+    from pymonik.graph.passes.vectorize import vectorize
+    from pymonik.graph.target import Target
+
     return vectorize(graph, Target())
 
 

@@ -15,8 +15,6 @@ from pymonik.client.blocks import Blocks
 from pymonik.client.client_settings import ClientSettings, OldName, Setting, selection, warn_of_old
 from pymonik.client.late_parts import part
 from pymonik.client.progress import Progress
-from pymonik.record.handle import ResultHandle
-from pymonik.record.handles import MultiResultHandle
 from pymonik.record.scope import Scope
 from pymonik.system.keywords import unknown_keyword
 from pymonik.system.other_names import hints_at_other_names
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from pymonik.client.submitter import Stats
     from pymonik.client.waiter import Waiter
     from pymonik.files.materialize import Materialize
+    from pymonik.record.handle import ResultHandle
+    from pymonik.record.handles import MultiResultHandle
     from pymonik.record.recorder import Recorder
 
 

@@ -7,15 +7,17 @@ which a scope is given, or is current for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pymonik.errors import OptionsError
 from pymonik.humanize import counted
 from pymonik.record.current import current_recorder
-from pymonik.record.handle import ResultHandle
-from pymonik.record.handles import MultiResultHandle
 from pymonik.record.owner import Owner
-from pymonik.record.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pymonik.record.handle import ResultHandle
+    from pymonik.record.handles import MultiResultHandle
+    from pymonik.record.recorder import Recorder
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,6 +67,8 @@ class Scope(Owner, Protocol):
         ...     client.lookup("second").get()
         'b'
         """
+        from pymonik.record.handles import MultiResultHandle  # with the first call
+
         if not isinstance(objects, Iterable):
             raise OptionsError(
                 f"put_many takes a list of objects, not {objects!r:.80}: put keeps a single one"

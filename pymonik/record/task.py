@@ -10,34 +10,30 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from pymonik._pickled import public
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
-from pymonik.graph.columns import Const
-from pymonik.record.builtin_tasks import (
-    builtin,
-    call_row,
-    call_row_in,
-    calling,
-)
-from pymonik.record.call_layout import laid_out
 from pymonik.record.context import PlainCall
 from pymonik.record.current import current_recorder
 from pymonik.record.definition import check_definition, name_of
-from pymonik.record.handle import ResultHandle
-from pymonik.record.handles import MultiResultHandle
-from pymonik.record.map_arguments import Elements
-from pymonik.record.recorder import Recorder
-from pymonik.record.scope import Scope
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
-from pymonik.record.together import captured
 from pymonik.system.forks import fork_safe_property
+from pymonik.system.late_module import LateModule
 from pymonik.system.other_names import hints_at_other_names
 from pymonik.values.content import SMALL
 from pymonik.values.foreign import harmless
 from pymonik.values.options import TaskOptions, demand, merge
+
+if TYPE_CHECKING:
+    from pymonik.record import recording
+    from pymonik.record.handle import ResultHandle
+    from pymonik.record.handles import MultiResultHandle
+    from pymonik.record.recorder import Recorder
+    from pymonik.record.scope import Scope
+else:  # with the first call
+    recording = LateModule("pymonik.record.recording")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -149,21 +145,22 @@ class Task(Generic[P, R]):
         frame = sys._getframe(1)
         keywords: tuple[str, ...] = tuple(kwargs) if kwargs else ()
         slots, shares, held = (*args, *kwargs.values()) if kwargs else args, False, None
+        handle_type = recording.ResultHandle
         for value in slots:
             kind = type(value)
-            if kind is ResultHandle and value._client is scope:
+            if kind is handle_type and value._client is scope:
                 held = slots  # where all are handles and numbers, the call itself holds them
             elif kind not in SMALL:
                 held = None
                 labels = functools.partial(self._labels, count, keywords)
-                slots, shares = captured(recorder.arguments, slots, labels)
+                slots, shares = recording.captured(recorder.arguments, slots, labels)
                 break
         specs, spec = recorder.specs, None
         if not (kwargs or shares) and task_options is None:
             spec = specs.usual_spec(self, count)
         if spec is None:
             whole = (args, kwargs) if shares else None
-            slots, held, spec = laid_out(
+            slots, held, spec = recording.laid_out(
                 self, recorder.arguments, specs, slots, held, whole, keywords, task_options
             )
         own = None if slots is held else slots
@@ -211,16 +208,17 @@ class Task(Generic[P, R]):
             demand(task_options)
         task_options, label = recorder.call_options(kwargs, task_options)
         frame = sys._getframe(1)
-        elements = Elements(recorder.arguments, self._signature, args_list, kwargs)
+        elements = recording.Elements(recorder.arguments, self._signature, args_list, kwargs)
         columns, keywords = elements.columns, tuple(kwargs)
         specs = recorder.specs
         code = specs.code_for(self)
         if elements.are_rows:
-            columns = (Const(recorder.arguments.filled(code.content, code.handles_in)), *columns)
-            code = specs.code_for(builtin(call_row_in if self.require_context else call_row))
+            columns = (_function(recorder, code), *columns)
+            row = recording.call_row_in if self.require_context else recording.call_row
+            code = specs.code_for(recording.builtin(row))
         elif code.handles_in:
-            columns = (Const(recorder.arguments.filled(code.content, code.handles_in)), *columns)
-            code = specs.code_for(calling(self.require_context))
+            columns = (_function(recorder, code), *columns)
+            code = specs.code_for(recording.calling(self.require_context))
         spec = specs.spec_for(self, code, len(columns), keywords, task_options)
         site, lasti = frame.f_code, frame.f_lasti
         handles = recorder.record_map(scope, spec, columns, elements.n, site, lasti, label)
@@ -267,6 +265,11 @@ def _client(given: Any) -> Scope:
     if isinstance(given, Iterable) and not isinstance(given, str):
         hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"
     raise NoClientError(f"pymonik= takes a client, Pymonik(…), not {given!r:.80}{hint}")
+
+
+def _function(recorder: Recorder, code: Any) -> Any:
+    """Return the function of a map as the argument of what calls it."""
+    return recording.Const(recorder.arguments.filled(code.content, code.handles_in))
 
 
 def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:

@@ -187,7 +187,7 @@ def test_a_first_value_needs_no_passes() -> None:
     code = """
 import sys
 from pymonik import Pymonik, Task
-with Pymonik(backend="inline"):
+with Pymonik(workers=1):
     assert Task(abs).invoke(-1).get() == 1
 print([name for name in sys.modules if name.startswith("pymonik.graph.passes")])
 """
