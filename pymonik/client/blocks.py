@@ -20,8 +20,8 @@ class Blocks:
 
     def __init__(self) -> None:
         self._open = 0
-        # Guards the count alone: a flush may hold its lock for long.
-        self._counting = fork_safe(threading.Lock())
+        # Guards the count alone: a flush may hold its lock for long. Taken again by a finalizer.
+        self._counting = fork_safe(threading.RLock())
         # Several threads may enter one client: each leaves the context it came from.
         self._tokens = threading.local()
 

@@ -14,12 +14,16 @@ need (`tests/client/test_locks.py` has threads do so):
    while the cluster is spoken to. Who finds out why a task was lost holds it, too, so that nothing
    is sent behind its back; that thread needs none of the locks above.
 5. `Arrivals.changed`, a condition of the backend: held by who fills outputs, and by who waits for
-   them. It wakes all waits of a client. On a cluster `Subscription._listening` may follow (whether
-   the session is listened to), and `EventWatcher._lock` after that (what is known of the stream).
+   them. It wakes all waits of a client. On a cluster it guards who listens to the session, too,
+   and `EventWatcher._lock` may follow (what is known of the stream).
 6. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
    their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept),
    `Breaker._changed` (how ill a cluster is), `Host._lock` (whether the thread of the embedded
    engine runs; what the engine is led by changes hands under it).
+
+Each can be taken again by its thread, and what stands under it holds where other code of ours runs
+amid it: finalizers and weak references call wherever Python makes or calls something, and what they
+call may use a client. What takes long, or starts a thread, is done without a lock where it can be.
 
 Recording takes none of them: `pending` is only appended to, see `record.recorder`. None of them is
 held while anything of the user's is called on purpose: callbacks have a thread of their own, and so

@@ -93,8 +93,9 @@ class Environments:
         # Processes under way: `close` stops them, whichever thread waits for them.
         self._tools: set[Uv] = set()
         self._token = secrets.token_hex(6)
-        # Guards the tables below; environments are built without it, which may take minutes.
-        self._lock = threading.Lock()
+        # Guards the tables below; environments are built without it, which may take minutes. Taken
+        # again by a finalizer of the user's that closes a client amid it.
+        self._lock = threading.RLock()
         # Environments that are ready, by digest.
         self._built: dict[str, Built] = {}
         # Entries of the cache that are in use here, by key: not pruned as long as they stand here.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, ResultHandle
+from pymonik.backend.armonik import subscription
 from pymonik.emulator import Emulator
 from pymonik.errors import Cancelled, ClusterError, NoClientError
 from tests.armonik.conftest import Connect
@@ -166,3 +167,27 @@ def test_what_cannot_be_sent_again_is_told_to_who_waits(
             backend._sender._send_again([unit])
         assert "no tasks today" in str(user.value())
         gate.open()
+
+
+def test_a_finalizer_may_wait_amid_the_making_of_what_listens(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage is collected there, too; another thread may be about to listen."""
+    found: list[Any] = []
+    made = subscription.EventWatcher
+
+    def make(*args: Any) -> Any:
+        monkeypatch.undo()
+        other = Other(lambda: square.invoke(3, pymonik=client).get(PATIENCE))
+        found.append(square.invoke(2, pymonik=client).get(PATIENCE))
+        found.append(other.value())
+        return made(*args)
+
+    with connect() as client:
+        value = square.invoke(1)
+        client.flush()
+        client.parts.engine.opened()._sender._subscription._watcher.close()  # type: ignore[attr-defined]
+        client.parts.engine.opened()._sender._subscription._watcher = None  # type: ignore[attr-defined]
+        monkeypatch.setattr(subscription, "EventWatcher", make)
+        client.parts.engine.opened()._sender.listen()  # type: ignore[attr-defined]
+        assert (value.get(PATIENCE), found) == (1, [4, 9])

@@ -30,6 +30,7 @@ from pymonik.errors import ClusterError, StaleError
 from pymonik.humanize import counted
 from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.unit import Unit
+from pymonik.system.deferred_signals import start_thread
 from pymonik.values.outcome import Failure
 from pymonik.wire import error_text
 from pymonik.wire.program import site_of
@@ -71,8 +72,8 @@ class AbortHandler:
         self._lost: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
         # Ids of those that are in work: what is told of one of them again is no news.
         self._known: set[str] = set()
-        # Guards `_known` and `_thread`: ids come from several threads.
-        self._taking = threading.Lock()
+        # Guards `_known` and `_thread`: ids come from several threads, and from finalizers amid it.
+        self._taking = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def aborted(self, ids: Sequence[str]) -> None:
@@ -91,10 +92,8 @@ class AbortHandler:
                     self._lost.put((id, is_gone))
             if self._thread is None:
                 # A daemon: without somebody who waits, nobody needs to know how results were lost.
-                self._thread = threading.Thread(
-                    target=self._run, name="pymonik-aborts", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="pymonik-aborts", daemon=True)
+                start_thread(self, thread)
 
     def close(self) -> None:
         """End the thread, after all that it was given; another one starts when it is needed."""

@@ -7,6 +7,7 @@ session. Leaves: calls of `heard(ids and how they ended)` on threads of its own.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -23,6 +24,7 @@ from pymonik.backend.armonik.refusals import is_fault, is_transient
 from pymonik.backend.armonik.session import Session
 from pymonik.errors import ClusterError
 from pymonik.settings import settings
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.wire.statuses import code_of
 
 logger = logging.getLogger("pymonik.armonik")
@@ -65,8 +67,8 @@ class EventWatcher:
         self._closing = threading.Event()
         # Ends the pause of the thread that looks: there is something new to look for.
         self._wake = threading.Event()
-        # Guards `_polling` and `_stream`.
-        self._lock = threading.Lock()
+        # Guards `_polling` and `_stream`; taken again by a finalizer amid it.
+        self._lock = threading.RLock()
         self._polling = Polling(time.monotonic())
         self._stream: Any = None
         self._is_replacing = False
@@ -75,13 +77,25 @@ class EventWatcher:
         self._is_reported = False
         # Ids that were not listed, and since when. Of the thread that looks.
         self._missing: dict[str, float] = {}
-        # Whoever was ill may have forgotten its subscriptions.
-        self._rpc.breaker.recovered = self._replace
-        for target in (self._read, self._look_on):
-            # Daemons: a stream may be silent for ever, and the program is to end.
-            threading.Thread(
-                target=self._guarded, args=(target,), name="pymonik-watch", daemon=True
-            ).start()
+        # What the threads do that were not started yet: who takes one of these starts its thread.
+        self._unstarted: list[Callable[[], None]] = [self._look_on, self._read]
+
+    def start(self) -> None:
+        """Start the threads, unless others have; what a handler raises amid it loses none."""
+        if self._unstarted and not self._is_closing:
+            # Whoever was ill may have forgotten its subscriptions.
+            self._rpc.breaker.recovered = self._replace
+        while self._unstarted:
+            with DeferredSignals(), contextlib.suppress(IndexError):  # others were faster
+                target = self._unstarted.pop()
+                try:
+                    # Daemons: a stream may be silent for ever, and the program is to end.
+                    threading.Thread(
+                        target=self._guarded, args=(target,), name="pymonik-watch", daemon=True
+                    ).start()
+                except RuntimeError:  # the system has none to spare: who listens next tries again
+                    self._unstarted.append(target)
+                    raise
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """End all waits when this thread ends before its time, whatever ended it."""

@@ -50,8 +50,8 @@ class StallGuard:
 
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
-        # Guards the two below.
-        self._lock = threading.Lock()
+        # Guards the two below; taken again by a finalizer of the user's that reads amid it.
+        self._lock = threading.RLock()
         self._streams: set[_Stream] = set()
         self._thread: threading.Thread | None = None
 

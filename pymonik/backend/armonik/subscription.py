@@ -6,7 +6,6 @@ or aborted. A session that is gone ends everything that was to come of it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from pymonik.backend.armonik.aborts import AbortHandler
@@ -29,9 +28,8 @@ class Subscription:
         self._session = session
         self._tracker = tracker
         self._abort_handler = abort_handler
+        # Guarded by `changed`, as what is open is.
         self._watcher: EventWatcher | None = None
-        # Guards `_watcher`; taken under `changed`, never the other way round.
-        self._listening = threading.Lock()
         self._is_closed = False
         tracker.changed.begun = self._listen_on
 
@@ -42,20 +40,26 @@ class Subscription:
 
     def listen(self) -> EventWatcher:
         """Return the watcher of the session; it starts with the first need of it."""
-        with self._listening:
-            if self._watcher is None:
-                listeners = Listeners(
-                    open_ids=lambda: list(self._tracker.open),
-                    is_awaited=self._tracker.is_awaited,
-                    heard=self._heard,
-                    gone=self._abort_handler.gone,
-                    expired=self._expired,
-                    broken=self._tracker.break_down,
-                    is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
-                )
-                self._watcher = EventWatcher(self._session, listeners)
-            self._watcher.wanted()
-            return self._watcher
+        watcher = self._watcher
+        if watcher is None:
+            # Made without the lock, and started without it: a finalizer amid that may want one.
+            made = EventWatcher(self._session, self._listeners())
+            with self._tracker.changed:
+                watcher = self._watcher = self._watcher or made
+        watcher.start()
+        watcher.wanted()
+        return watcher
+
+    def _listeners(self) -> Listeners:
+        return Listeners(
+            open_ids=lambda: list(self._tracker.open),
+            is_awaited=self._tracker.is_awaited,
+            heard=self._heard,
+            gone=self._abort_handler.gone,
+            expired=self._expired,
+            broken=self._tracker.break_down,
+            is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
+        )
 
     def _expired(self) -> ClusterError:
         """Make the error of a session that is gone, with all that was to come of it."""
@@ -81,7 +85,7 @@ class Subscription:
 
     def _stop_unless(self, is_needed: Callable[[], bool]) -> bool:
         # Waits begin under `changed`: either they are seen here, or they find nobody listening.
-        with self._tracker.changed, self._listening:
+        with self._tracker.changed:
             if is_needed():
                 return False
             if self._watcher is not None:
