@@ -20,13 +20,13 @@ WIDTH, ROWS = 4, 4
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count what executors say."""
+def said(client: Pymonik, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count what executors of this client say: others may have some left of an earlier test."""
     counted: Counter[str] = Counter()
-    take = HostLoop._take
+    take, loop = HostLoop._take, client.parts.engine.opened()._host._loop  # type: ignore[attr-defined]
 
     def counting(self: HostLoop, number: int, message: Any) -> None:
-        counted[message[0]] += 1
+        counted[message[0]] += self is loop
         take(self, number, message)
 
     monkeypatch.setattr(HostLoop, "_take", counting)
