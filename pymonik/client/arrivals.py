@@ -16,6 +16,7 @@ from pymonik.client.lookup import value_name
 from pymonik.client.progress import Progress, is_watched, watching
 from pymonik.client.state import ClientState
 from pymonik.errors import LostValueError
+from pymonik.graph.nodes import External, Put
 from pymonik.record.handle import ResultHandle
 from pymonik.values.outcome import PENDING
 
@@ -118,8 +119,12 @@ def lost(node: Any, index: int = 0) -> LostValueError:
 
 
 def _described(node: Any, index: int) -> str:
+    """Return which value it is, in the words of failures."""
     name, place = value_name(node, index)
-    return f"the value of {name!r}{place}, recorded at {node.where},"
+    element = f", element {index}" if place else ""
+    kind = type(node)
+    origin = "of" if kind is External else f"{'put' if kind is Put else 'called'} at"
+    return f"the value of {name!r}{element}, {origin} {node.where},"
 
 
 def end_of(timeout: float | None) -> float | None:

@@ -98,7 +98,7 @@ def test_what_nobody_expects_is_an_error_at_once() -> None:
         lambda: alone.waiter.is_done(handle),
         lambda: list(alone.waiter.completed([handle], None)),
     ):
-        with pytest.raises(LostValueError, match="'double', recorded at"):
+        with pytest.raises(LostValueError, match="'double', called at"):
             ask()
 
 

@@ -177,17 +177,17 @@ def test_it_has_what_a_sequence_has(squares: Any) -> None:
 @pytest.mark.asynchronous
 def test_a_timeout_names_what_was_waited_for(client: Pymonik, gate: Gate) -> None:
     single = pass_gate.invoke(gate.path, 1)
-    with pytest.raises(TimeoutError, match=r"value of 'pass_gate', recorded at .*test_multi\.py"):
+    with pytest.raises(TimeoutError, match=r"value of 'pass_gate', called at .*test_multi\.py"):
         single.get(timeout=0.01)
     gate.open()
     assert single.get() == 1
     several = pass_gate.map_invoke([(gate.path, 1)])
     named = pass_gate.invoke(gate.path, 2).named("answer")
-    with pytest.raises(TimeoutError, match=r"the value of 'pass_gate'\[0\], recorded at"):
+    with pytest.raises(TimeoutError, match=r"the value of 'pass_gate', element 0, called at"):
         several.get(timeout=0.01)
-    with pytest.raises(TimeoutError, match=r"the value of 'pass_gate'\[0\], recorded at"):
+    with pytest.raises(TimeoutError, match=r"the value of 'pass_gate', element 0, called at"):
         next(iter(as_completed(several, timeout=0.01)))
-    with pytest.raises(TimeoutError, match="the value of 'answer', recorded at"):
+    with pytest.raises(TimeoutError, match="the value of 'answer', called at"):
         named.get(timeout=0.01)
     client.cancel()
 

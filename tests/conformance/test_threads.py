@@ -481,7 +481,7 @@ def test_a_value_that_nothing_will_bring_is_an_error_at_once(
         patched.setattr(kept.parts.engine.opened(), "submit", lambda plan: None)
         kept.flush()
     ask = {**WAITS, "done": ResultHandle.done, "map": lambda _: handles.get()}[wait]
-    with pytest.raises(LostValueError, match=r"'square'\[0\], recorded at .*test_threads"):
+    with pytest.raises(LostValueError, match=r"'square', element 0, called at .*test_threads"):
         ask(handles[0])
     assert square.invoke(4, pymonik=kept).get() == 16
 

@@ -48,7 +48,7 @@ def use(how: str) -> Any:
 def test_a_handle_of_an_earlier_call_is_refused(client: Pymonik, how: str, hands_on: bool) -> None:
     """It would be None, or a fault of ours: what that call has recorded has left with it."""
     assert keep.invoke(3, hands_on, pymonik=client).get(60) == (6 if hands_on else 3)
-    with pytest.raises(NoClientError, match=r"handle of 'double', recorded at .*an earlier call"):
+    with pytest.raises(NoClientError, match=r"handle of 'double', called at .*an earlier call"):
         use.invoke(how, pymonik=client).get(60)
 
 
