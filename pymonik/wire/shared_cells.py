@@ -42,7 +42,7 @@ AGAIN, OVER = 1, 2
 _HERE, _TAKEN = 1, 2
 # Where things stand in the memory. First words of 8 bytes: why all stop, how far each executor
 # has filled its pickles, and which of them have come. Then the cells, then the pickles.
-_STOP = 0
+STOP = 0
 # As many executors may run a unit together.
 MEMBERS = 63
 # Bytes of the first words: up to where pickles are filled, and with those that tell who has come.
@@ -95,7 +95,7 @@ class SharedCells:
         self._fd, self._count, self._parts, self._member = fd, count, parts, member
         self._map = mmap.mmap(fd, size)
         self._bytes = memoryview(self._map)
-        self._numbers = self._bytes[:_NUMBERS].cast("q")
+        self.numbers = self._bytes[:_NUMBERS].cast("q")
         cells = self._bytes[_NUMBERS : _NUMBERS + count * _CELL]
         self._words = cells.cast("q")
         self._floats = cells.cast("d")
@@ -103,6 +103,7 @@ class SharedCells:
         # Not zero, as all words of a new file are: an empty cell is of no kind.
         self._checks = {kind: (0x5A00 + kind) << _CHECK_SHIFT for kind in range(1, 7)}
         self._kinds = {check: kind for kind, check in self._checks.items()}
+        self._of_int = self._checks[_INT]
 
     @staticmethod
     def new_file(count: int, parts: int) -> MemoryFile:
@@ -114,32 +115,32 @@ class SharedCells:
     def close(self) -> None:
         """Let go of the memory, and of what was claimed."""
         fcntl.lockf(self._fd, fcntl.LOCK_UN)
-        for view in (self._pickles, self._floats, self._words, self._numbers, self._bytes):
+        for view in (self._pickles, self._floats, self._words, self.numbers, self._bytes):
             view.release()
         self._map.close()
 
     @property
     def stopped(self) -> int:
         """Why no more calls are to begin; 0 while they may."""
-        return self._numbers[_STOP]
+        return self.numbers[STOP]
 
     def stop(self, why: int) -> None:
         """Let no more calls begin."""
         # Two processes may write at once, and one of the reasons is lost: either stops all, and
         # what stands in the cells stays.
-        self._numbers[_STOP] = max(why, self._numbers[_STOP])
+        self.numbers[STOP] = max(why, self.numbers[STOP])
 
     def come(self) -> None:
         """Say that this executor is here, and will say when it has ended its part."""
-        self._numbers[1 + MEMBERS + self._member] = _HERE
+        self.numbers[1 + MEMBERS + self._member] = _HERE
 
     def has_come(self, member: int) -> bool:
         """Return whether an executor has been here."""
-        return self._numbers[1 + MEMBERS + member] == _HERE
+        return self.numbers[1 + MEMBERS + member] == _HERE
 
     def arrive(self) -> bool:
         """Claim the part of this executor; False where another has taken it, which may be dead."""
-        return self.claim(self._member) and self._numbers[1 + MEMBERS + self._member] != _TAKEN
+        return self.claim(self._member) and self.numbers[1 + MEMBERS + self._member] != _TAKEN
 
     def take(self, member: int) -> bool:
         """Take the part of an executor that has not come; False where it has, or another took it.
@@ -149,9 +150,9 @@ class SharedCells:
         """
         at = 1 + MEMBERS + member
         # Asked again: it may have come, and left, before it was claimed.
-        if self._numbers[at] or not self.claim(member) or self._numbers[at]:
+        if self.numbers[at] or not self.claim(member) or self.numbers[at]:
             return False
-        self._numbers[at] = _TAKEN
+        self.numbers[at] = _TAKEN
         return True
 
     def copied(self) -> MemoryFile:
@@ -160,7 +161,7 @@ class SharedCells:
         first = _NUMBERS + self._count * _CELL
         os.pwrite(file.fd, self._bytes[8:_USED], 8)
         os.pwrite(file.fd, self._bytes[_NUMBERS:first], _NUMBERS)
-        for begin, used in zip(range(first, file.size, _PICKLES), self._numbers[1:]):
+        for begin, used in zip(range(first, file.size, _PICKLES), self.numbers[1:]):
             os.pwrite(file.fd, self._bytes[begin : begin + used], begin)
         return file
 
@@ -177,11 +178,12 @@ class SharedCells:
 
     def get(self, place: int) -> Any:
         """Return the record in a cell, `EMPTY` or `HELD`."""
-        at = place + place
-        word = self._words[at]
-        kind = self._kinds.get((word ^ self._words[at + 1]) - place)
-        if kind == _INT:
+        at, words = place + place, self._words
+        word = words[at]
+        check = (word ^ words[at + 1]) - place
+        if check == self._of_int:  # the usual case
             return word
+        kind = self._kinds.get(check)
         if kind is None:
             return EMPTY
         if kind == _FLOAT:
@@ -196,6 +198,11 @@ class SharedCells:
 
         failures: what is known here alone of calls that have made it.
         """
+        if type(record) is int and _LEAST <= record <= _MOST and not failures:  # the usual case
+            at, words = place + place, self._words
+            words[at] = record
+            words[at + 1] = record ^ (self._of_int + place)
+            return True
         if failures:
             record = _Told(record, list(failures))
         kind, word, at = _KINDS.get(type(record), _PICKLE), record, place + place
@@ -235,7 +242,7 @@ class SharedCells:
             return _HELD, 0
         data = pickle.dumps(record, 5)
         number = 1 + self._member
-        begin = self._numbers[number]
+        begin = self.numbers[number]
         end = begin + _HEAD.size + len(data)
         if len(data) > _LARGEST or end > _PICKLES:
             return _HELD, 0
@@ -243,7 +250,7 @@ class SharedCells:
         _HEAD.pack_into(self._pickles, at, crc32(data))
         self._pickles[at + _HEAD.size : at + _HEAD.size + len(data)] = data
         # Behind the pickle, and before the cell that names it: what counts as used has both.
-        self._numbers[number] = end
+        self.numbers[number] = end
         return _PICKLE, at << _OFFSET_SHIFT | len(data)
 
     def _loaded(self, word: int) -> Any:

@@ -52,14 +52,7 @@ def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], 
     cells = SharedCells(file.fd, len(LANES), 2)
     monkeypatch.setattr(lane, "time", _Clock(lambda: on_sleep(cells)))
     assignment = SimpleNamespace(attempts={}, failed_calls={}, deaths={})
-    contexts = SimpleNamespace(maker=lambda: None)
-    runner: Any = SimpleNamespace(
-        steps=[None] * 2,
-        errors=[],
-        assignment=assignment,
-        began=0.0,
-        hosting=SimpleNamespace(contexts=contexts),
-    )
+    runner: Any = SimpleNamespace(steps=[None] * 2, errors=[], assignment=assignment, began=0.0)
     return Lanes(runner, Gang(file, LANES, 2, 0, 2, False), cells, is_here=True)
 
 
@@ -127,9 +120,18 @@ def test_who_comes_when_its_part_was_taken_over_runs_none_of_it(
     cells.come()
     assert cells.take(member)
     monkeypatch.setattr(lane, "time", _Clock(lambda: cells.stop(AGAIN)))
-    assignment = SimpleNamespace(attempts={}, failed_calls={}, deaths={}, completed_steps={})
+    assignment = SimpleNamespace(
+        attempts={},
+        failed_calls={},
+        deaths={},
+        completed_steps={},
+        program=SimpleNamespace(shared=SimpleNamespace(codes=())),
+    )
     hosting = SimpleNamespace(
-        contexts=SimpleNamespace(maker=lambda: None), page=SimpleNamespace(numbers=[0] * 9)
+        contexts=SimpleNamespace(maker=lambda: None),
+        page=SimpleNamespace(numbers=[0] * 9),
+        subtasks=SimpleNamespace(recorded=[]),
+        restore=SimpleNamespace(is_changed=lambda: False),
     )
     runner: Any = SimpleNamespace(
         outputs={0: 1}, steps=[None] * 2, errors=[], assignment=assignment, hosting=hosting
@@ -162,7 +164,6 @@ def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> Non
         hosting=SimpleNamespace(
             subtasks=subtasks,
             page=SimpleNamespace(numbers=[0] * 9),
-            contexts=SimpleNamespace(maker=lambda: None),
         ),
     )
     lanes = Lanes(runner, Gang(file, LANES, 2, 0, 1, False), cells, is_here=True)

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.calls import Report
 from pymonik.runtime.executor.feed import StepValue
 from pymonik.runtime.executor.plain import NOTHING
+from pymonik.runtime.executor.plain_lane import PlainCalls
 from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
 from pymonik.settings import settings
 from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import Failure
-from pymonik.wire.journal import ELEMENT, STEP
+from pymonik.wire.journal import ELEMENT
 from pymonik.wire.program import StepCode, steps_in
 from pymonik.wire.shared_cells import EMPTY, HELD, OVER, Gang, SharedCells
 
@@ -66,12 +68,11 @@ class Lanes:
         # Executors whose part is run here; what was made here and has no room in the cells.
         self._members = {gang.member} if is_here else set()
         self._held: dict[int, Any] = {}
-        self._new_context = runner.hosting.contexts.maker()
         assignment = runner.assignment
         keys = (*assignment.attempts, *assignment.failed_calls, *assignment.deaths)
         # Calls that earlier attempts have told of; all others are as good as new.
-        self._tried = {place for _, place in keys}
-        self._done = 0
+        tried = {place for _, place in keys}
+        self._plain = PlainCalls(runner, cells, self._made, tried, self._await, self._check)
         # When calls may turn out to be too long: it is asked of each, from then on.
         self._due = 0.0
         # Of the runner's errors, those that the cells have; others are of the call that runs.
@@ -98,8 +99,7 @@ class Lanes:
         """Run all there is to run; return the records of the unit, where they are reported here."""
         while True:
             try:
-                for place in self._own():
-                    self._call(place)
+                self._run_all(self._own())
                 return self._columns() if self._gang.member == 0 else None
             except _TakenOver:  # its calls may stand before those that have ended here
                 continue
@@ -151,55 +151,31 @@ class Lanes:
 
     # One call: until `_store`.
 
-    def _call(self, place: int) -> None:
-        """Run a call, and hand its value on."""
-        cells, runner = self._cells, self._runner
-        if cells.stopped or (time.monotonic() >= self._due and self._is_over()):
+    def _run_all(self, own: Sequence[int]) -> None:
+        """Run calls, in their order: most are plain, and run in a loop of their own."""
+        places = iter(own)
+        while (left := self._plain(places, time.monotonic, self._due)) is not None:
+            self._call(*left)
+
+    def _check(self) -> None:
+        """Raise where no call may begin here any more."""
+        if self._cells.stopped or (time.monotonic() >= self._due and self._is_over()):
             raise _Stopped
-        hosting, step, value, raised = runner.hosting, self._steps[place], NOTHING, None
-        args = self._plain(step) if place not in self._tried else None
-        if args is None:
-            self._await_inputs(step)
-        hosting.page.numbers[STEP] = place
-        if args is not None:
-            running.STATE.begin(step, 0, 1)
-            try:
-                value = self._new_context().run(runner.function(step)(), *args)
-            except BaseException as error:
-                raised = error
-            else:
-                if running.CHANGES or hosting.restore.is_changed():  # as `is_due` asks
-                    hosting.restore()
+
+    def _call(self, place: int, value: Any = NOTHING, raised: BaseException | None = None) -> None:
+        """Run a call, where it has neither a value nor an error yet; hand its value on."""
+        runner, step = self._runner, self._steps[place]
         if value is NOTHING:
+            if raised is None:
+                self._await_inputs(step)
             value = runner.step(0, place, step, self._made, raised)
-        self._done += 1
-        is_plain = type(value) in IMMEDIATE and not hosting.subtasks.recorded
-        if is_plain and len(runner.errors) == self._told:
+        self._plain.done += 1
+        is_plain = type(value) in IMMEDIATE and not runner.hosting.subtasks.recorded
+        if is_plain and len(runner.errors) == self._told and not running.CLEANUPS:
             self._made[place] = value
-            if cells.put(place, value):
+            if self._cells.put(place, value):
                 return
         self._store(place, value)
-
-    def _plain(self, step: StepCode) -> list[Any] | None:
-        """Return the arguments of a call that has but immediates, and no options; else None."""
-        if step.limit or step.retries or step.context or step.keywords:
-            return None
-        args, made = [], self._made
-        for column in step.columns:
-            what = column[1]
-            if column[0] == "p":
-                value = made[what]
-                if value is EMPTY:
-                    self._await(what)
-                    value = made[what]
-                if type(value) is StepValue:
-                    return None
-                args.append(value)
-            elif column[0] == "v":
-                args.append(what)
-            else:
-                return None
-        return args
 
     def _await_inputs(self, step: StepCode) -> None:
         for column in step.columns:
@@ -269,7 +245,7 @@ class Lanes:
 
     def _is_over(self) -> bool:
         """Return whether the calls that are left would take too long to run here."""
-        done, beat = self._done, settings().unit_seconds
+        done, beat = self._plain.done, settings().unit_seconds
         if not done or not self._may_leave():
             return False
         elapsed = time.monotonic() - self._runner.began
