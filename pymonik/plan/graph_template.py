@@ -1,23 +1,25 @@
 """Execution templates of graphs: calls that are wired as those of an earlier graph need no passes.
 
-Enters: graphs of calls that use each other and plain values, and plans of one unit that compiling
-has made of them: a chain, or small calls that executors run together. Leaves: for the same calls
-once more exactly the plan that compiling gives. No pass looks at plain values, but those that
-compare pure calls; so the values are put into the columns of before, and nothing else is made anew.
+Enters: graphs of calls that use each other and plain values, and plans that compiling has made of
+them: of one unit, a chain, or small calls that executors run together; or of one map, a loop of
+calls or of chains (`map_template`). Leaves: for the same calls once more exactly the plan that
+compiling gives. No pass looks at plain values, but those that compare pure calls; so the values are
+put into the columns of before, and nothing else is made anew.
 (Mashayekhi et al.: Execution Templates, ATC 2017.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from pymonik.graph.columns import Const, FromStep
 from pymonik.graph.ir import Block, Call, CallSpec, Graph, Map, Step
 from pymonik.graph.passes.gang import LONG
 from pymonik.graph.target import Target
+from pymonik.plan.map_template import MapTemplate, is_of_plain_calls
 from pymonik.plan.plan import Plan, bind_call
 from pymonik.plan.repeated import RepeatedPlan, Repetition
 from pymonik.plan.unit import Unit
@@ -80,19 +82,11 @@ def _column(filled: tuple[str, Any]) -> Any:
 class _GraphTemplate:
     """What the plans of graphs alike share. It keeps no value and no call alive."""
 
-    def __init__(self, graph: Graph, plan: Plan, wiring: Wiring) -> None:
+    def __init__(self, graph: Graph, plan: Plan, calls: Sequence[Call]) -> None:
         (unit,), (node,) = plan.units, plan.graph.nodes
-        number = dict(zip(map(id, graph.nodes), range(len(graph.nodes))))
-        # Of each step, the number of its call.
-        self.order = [number[id(call)] for call in wiring.calls]
         # Of each step, whether its value is stored: see `StepCode.keep`.
         self._kept = [step[1] for step in unit.program.own]
-        # Wanted as they were when the plan was made, not as they are now.
-        self._fields = (*wiring.fields[:-1], [kept is not False for kept in self._kept])
-        self._specs = [
-            ref(spec) for spec in dict(zip(map(id, wiring.specs), wiring.specs)).values()
-        ]
-        self._sites = list(dict(zip(map(id, wiring.sites), wiring.sites)).values())
+        self._wiring = Wiring(graph, calls, [kept is not False for kept in self._kept])
         own = unit.program.own
         # What values of others fill stays as it is; in between, plain values go.
         columns = [column for step in own for column in step[0]]
@@ -113,25 +107,27 @@ class _GraphTemplate:
         self.notes: tuple[str, ...] = plan.graph.notes
 
     @property
+    def is_closed(self) -> bool:
+        """Whether its calls are single ones, and use no others: else it is of no use."""
+        return self._wiring.is_closed
+
+    @property
     def calls(self) -> int:
         """How many calls it is of."""
-        return len(self.order)
+        return len(self._kept)
 
-    def plan_of(self, nodes: Sequence[Any]) -> Plan | None:
+    def plan_of(self, nodes: Sequence[Any], target: Target) -> Plan | None:
         """Return the plan of a graph of as many calls; None where they are not alike."""
-        calls = [nodes[number] for number in self.order]
-        if set(map(type, calls)) != {Call} or any(spec() is None for spec in self._specs):
+        found = self._wiring.slots_of(nodes)
+        if found is None:
             return None
-        wiring = Wiring(calls)
-        if wiring.fields != self._fields or not wiring.are_single:
-            return None
-        slots = list(chain.from_iterable(wiring.args))
+        calls, slots = found
         columns = [*self._columns]
         values = [slots[place] for place in self._plain]
         for place, column in zip(self._plain, zip(repeat("v"), values)):
             columns[place] = column
         filled = iter(columns)
-        rows = [tuple(islice(filled, count)) for count in wiring.fields[0]]
+        rows = [tuple(islice(filled, count)) for count in self._wiring.lengths]
         keys = [seeds.of_call(c.spec.root_seed, c.spawn_key) for c in calls]
         own = tuple(zip(rows, self._kept, self._lines, repeat(None), keys))
         spec = calls[0].spec
@@ -149,11 +145,14 @@ class _GraphTemplate:
         return RepeatedPlan(_OfCalls(self, calls, outputs), unit, blobs)
 
 
+_Template = _GraphTemplate | MapTemplate
+
+
 class GraphTemplates:
     """The templates of one compiler: of graphs that it has compiled before."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[CallSpec, dict[Any, _GraphTemplate]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[CallSpec, dict[Any, _Template]] = WeakKeyDictionary()
         # How often graphs were compiled, and how often they are to be before they are kept.
         self._met: dict[Any, tuple[int, int]] = {}
         # How many plans were made of templates.
@@ -167,7 +166,7 @@ class GraphTemplates:
             return None
         key = _key(graph, optimize, target)
         template = known.get(key)
-        plan = None if template is None else template.plan_of(graph.nodes)
+        plan = None if template is None else template.plan_of(graph.nodes, target)
         if plan is not None:
             self.hits += 1
         elif template is not None:  # looked at in vain: it costs less each time that it happens
@@ -180,7 +179,7 @@ class GraphTemplates:
 
         Not the first time: most graphs are not repeated.
         """
-        if not _is_one_unit(graph, plan) or target.grain:
+        if target.grain or not _is_one_map(graph, plan):
             return
         key = _key(graph, optimize, target)
         met, needed = self._met.get(key, (0, 1))
@@ -189,14 +188,14 @@ class GraphTemplates:
                 self._met.clear()
             self._met[key] = met + 1, needed
             return
-        wiring = Wiring([step.origins[0] for step in plan.graph.nodes[0].steps])
-        if not _is_wired(wiring, plan.units[0]):
+        template = _template_of(graph, plan, optimize)
+        if template is None:
             return
         kept = sum(one.calls for known in self._known.values() for one in known.values())
-        if kept + len(wiring.calls) > _CALLS:
+        if kept + template.calls > _CALLS:
             self._known.clear()
         known = self._known.setdefault(graph.nodes[0].spec, {})
-        known[key] = _GraphTemplate(graph, plan, wiring)
+        known[key] = template
 
 
 def _key(graph: Graph, optimize: Any, target: Target) -> tuple[Any, ...]:
@@ -208,23 +207,33 @@ def _key(graph: Graph, optimize: Any, target: Target) -> tuple[Any, ...]:
     return (len(graph.nodes), first.lasti, last.lasti, *how)
 
 
-def _is_one_unit(graph: Graph, plan: Plan) -> bool:
-    """Return whether a graph of recorded calls has become one unit, which needs nothing else."""
+def _is_one_map(graph: Graph, plan: Plan) -> bool:
+    """Return whether a graph of recorded calls, which needs nothing else, has become one map."""
     nodes = graph.nodes
-    if not 1 < len(nodes) <= _CALLS or len(plan.units) != 1 or len(plan.graph.nodes) != 1:
+    if not 1 < len(nodes) <= _CALLS or len(plan.graph.nodes) != 1:
         return False
     if graph.aliases or plan.graph.aliases or plan.graph.scattered or plan.named:
         return False
-    (unit,), (node,) = plan.units, plan.graph.nodes
-    if not isinstance(node, Map) or node.n != 1 or len(node.steps) != len(nodes):
-        return False
-    return not unit.inputs and all(blob is unit.modules for blob in plan.blobs)
+    (node,) = plan.graph.nodes
+    return isinstance(node, Map) and node.n * len(node.steps) == len(nodes)
 
 
-def _is_wired(wiring: Wiring, unit: Unit) -> bool:
-    """Return whether a plan follows from the wiring of its calls alone."""
-    if set(map(type, wiring.calls)) != {Call} or not wiring.are_single:
-        return False
-    if any(spec.pure for spec in set(wiring.specs)):
-        return False  # they are compared by their values
-    return all(column[0] in "vp" for step in unit.program.own for column in step[0])
+def _template_of(graph: Graph, plan: Plan, optimize: Any) -> _Template | None:
+    """Return the template of a plan, None where it does not follow from how calls are wired."""
+    (node,) = plan.graph.nodes
+    if any(step.spec.pure for step in node.steps):
+        return None  # they are compared by their values
+    if node.n > 1:
+        if not is_of_plain_calls(node):
+            return None
+        of_map = MapTemplate(graph, plan.graph, optimize)
+        return of_map if of_map.is_closed else None
+    (unit,), calls = plan.units, [step.origins[0] for step in node.steps]
+    if unit.inputs or any(blob is not unit.modules for blob in plan.blobs):
+        return None
+    if set(map(type, calls)) != {Call}:
+        return None
+    if any(column[0] not in "vp" for step in unit.program.own for column in step[0]):
+        return None
+    template = _GraphTemplate(graph, plan, calls)
+    return template if template.is_closed else None

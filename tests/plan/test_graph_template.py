@@ -18,6 +18,7 @@ from pymonik.graph.show import show
 from pymonik.graph.target import Target
 from pymonik.plan.maker import PlanMaker
 from pymonik.plan.plan import Plan
+from pymonik.plan.unit import Unit
 from pymonik.system.structs import replace
 from tests.conformance.programs import identity
 
@@ -44,23 +45,30 @@ def client() -> Iterator[Pymonik]:
 
 def told(plan: Plan) -> Any:
     """Return all that a plan says, in plain values and objects that both plans share."""
-    (unit,), (node,) = plan.units, plan.graph.nodes
+    (node,) = plan.graph.nodes
     assert type(node) is type(plan.locations[0][0])
     assert isinstance(node, Map)
     ((bound, locations),) = plan.locations
     assert bound is node
+    outputs = [unit.outputs for unit in plan.units]
+    return (
+        [told_of_unit(unit) for unit in plan.units],
+        [(one.chunk, one.output, one.unit_outputs == outputs) for one in locations],
+        ([id(blob) for blob in plan.blobs], plan.named, plan.calls, plan.names, plan.stored),
+        (show(plan.graph), plan.graph.notes, plan.graph.aliases, plan.graph.scattered),
+        (type(node), node.n, node.chunk, node.depth, getattr(node, "lanes", None)),
+        [(id(s.spec), s.wanted, list(map(id, s.origins))) for s in node.steps],
+        [[type(column) for column in s.columns] for s in node.steps],
+    )
+
+
+def told_of_unit(unit: Unit) -> Any:
     return (
         (unit.number, pickle.loads(unit.payload)[1:], unit.program.steps, unit.inputs, unit.n),
         (unit.options, unit.environment, unit.wanted, unit.seconds, unit.limited, unit.path),
         (unit.name, id(unit.modules), id(unit.surroundings), unit.result_id, unit.lanes),
         (unit.outputs.n, unit.outputs.columns, unit.outputs.missing, unit.outputs.plain),
         {*unit.outputs.loose},
-        [(one.chunk, one.output, one.unit_outputs == [unit.outputs]) for one in locations],
-        ([id(blob) for blob in plan.blobs], plan.named, plan.calls, plan.names, plan.stored),
-        (show(plan.graph), plan.graph.notes, plan.graph.aliases, plan.graph.scattered),
-        (type(node), node.n, node.chunk, node.depth, getattr(node, "lanes", None)),
-        [(id(s.spec), s.wanted, list(map(id, s.origins))) for s in node.steps],
-        [[type(column) for column in s.columns] for s in node.steps],
     )
 
 
@@ -78,11 +86,12 @@ values = st.one_of(st.integers(0, 2), st.floats(0, 1), st.text(max_size=2), st.n
 def recorded(
     client: Pymonik, shape: Sequence[tuple[int, list[int], bool]], plain: Any, rows: int = 1
 ) -> tuple[Graph, list[Any]]:
-    """Record a graph; plain: the value that each call takes beside those of others."""
+    """Record a graph; plain: what each call takes beside values of others, or a list of them."""
     handles: list[Any] = []
     for number, (task, distances, _) in enumerate([*shape] * rows):
         sources = [handles[number - by] for by in distances if by <= number]
-        handles.append(TASKS[task].invoke(*sources, plain, pymonik=client))
+        value = plain[number % len(plain)] if type(plain) is list else plain
+        handles.append(TASKS[task].invoke(*sources, value, pymonik=client))
     client.parts.recorder.number()
     kept = [handle for handle, (_, _, is_kept) in zip(handles, [*shape] * rows) if is_kept]
     del handles, sources
@@ -130,13 +139,96 @@ def chain(task: int, count: int) -> list[tuple[int, list[int], bool]]:
 
 @pytest.mark.parametrize(
     ("shape", "rows"),
-    [(chain(0, 20), 1), ([(number % 8 // 7, [8, 9], number > 6) for number in range(8)], 9)],
-    ids=["chain", "gang"],
+    [
+        (chain(0, 20), 1),
+        ([(number % 8 // 7, [8, 9], number > 6) for number in range(8)], 9),
+        ([(0, [], True)] * 20, 1),
+        ([(0, [8], number > 6) for number in range(8)], 9),
+    ],
+    ids=["chain", "gang", "map", "map of chains"],
 )
 def test_a_graph_is_compiled_a_few_times_and_then_no_more(
     client: Pymonik, shape: Any, rows: int
 ) -> None:
     assert check_template(client, shape, range(5), TARGETS[0], rows) == 2
+
+
+@st.composite
+def chains(draw: Any) -> tuple[list[list[int]], list[bool]]:
+    """Return how many chains there are, of what tasks, and which calls are kept."""
+    width, tasks = draw(st.integers(2, 5)), draw(st.lists(st.sampled_from([0, 1]), max_size=5))
+    count = width * (1 + len(tasks))
+    return [[0, *tasks]] * width, draw(st.lists(st.booleans(), min_size=count, max_size=count))
+
+
+@pytest.mark.parametrize(
+    "most", [5, pytest.param(200, marks=pytest.mark.thorough)], ids=["few", "many"]
+)
+def test_a_template_of_chains_side_by_side_gives_the_plan_that_compiling_gives(
+    client: Pymonik, most: int
+) -> None:
+    """Whatever is known of durations, which decide how many of them make a unit."""
+
+    @settings(max_examples=most, deadline=None)
+    @given(
+        chains(),
+        st.lists(st.lists(values, min_size=5, max_size=5), min_size=3, max_size=4),
+        st.sampled_from([1, 2, 3]),
+        st.lists(st.sampled_from([None, 1e-6, 1e-3, 0.3, 10.0]), min_size=4, max_size=4),
+    )
+    def law(of: Any, plain: Any, slots: int, seconds: Any) -> None:
+        (columns, kept), maker = of, PlanMaker()
+        shape = [
+            (tasks[level], [len(columns)] if level else [], kept[level * len(columns) + number])
+            for level in range(len(columns[0]))
+            for number, tasks in enumerate(columns)
+        ]
+        for row, each in zip((*plain, plain[-1]), seconds):
+            graph, _kept = recorded(client, shape, row)
+            (node,) = PlanMaker().make(graph, Target(slots=slots), True).graph.nodes
+            known = {} if each is None else {node.name: each}
+            target = Target(slots=slots, exchanges=True, durations=known)
+            made = maker.repeated(graph, True, lambda target=target: target)
+            if made is None:
+                maker.make(graph, target, True)
+            else:
+                assert told(made) == told(PlanMaker().make(graph, target, True))
+
+    law()
+
+
+def test_values_that_are_the_same_for_all_calls_are_said_once(client: Pymonik) -> None:
+    """Where they were the same, and are not any more, calls are not alike."""
+    maker, found = PlanMaker(), []
+    for row in ([6, 6], [7, 7], [8, 8], [9, 9], [1, 2], [3, 3], [4, 4]):
+        graph, _kept = recorded(client, [(0, [], True)] * 2, row)
+        made = maker.repeated(graph, True, lambda: TARGETS[0])
+        found.append(made is not None)
+        expected = PlanMaker().make(graph, TARGETS[0], True)
+        assert made is None or told(made) == told(expected)
+        if made is None:
+            maker.make(graph, TARGETS[0], True)
+    assert found[:5] == [False, False, False, True, False]
+
+
+def test_calls_on_other_lines_are_not_alike(client: Pymonik) -> None:
+    maker = PlanMaker()
+    for number in range(5):
+        first = TASKS[0].invoke(1, pymonik=client)
+        if number < 4:
+            second = TASKS[0].invoke(2, pymonik=client)
+        else:
+            second = TASKS[0].invoke(2, pymonik=client)
+        last = TASKS[0].invoke(3, pymonik=client)
+        client.parts.recorder.number()
+        graph = taken(client.parts.submitter.take())
+        client.parts.recorder.pending.clear()
+        made = maker.repeated(graph, True, lambda: TARGETS[0])
+        assert (made is not None) is (number == 3)
+        expected = PlanMaker().make(graph, TARGETS[0], True)
+        assert made is None or told(made) == told(expected)
+        maker.make(graph, TARGETS[0], True)
+        del first, second, last
 
 
 def other_target(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
