@@ -22,7 +22,8 @@ from pymonik.plan.unit import Unit
 from pymonik.settings import settings
 from pymonik.values.options import TaskOptions
 from pymonik.values.outputs import Outputs
-from pymonik.wire.program import Program, Run, StepCode, with_runs
+from pymonik.wire.moved_runs import with_runs
+from pymonik.wire.program import Program, Run, StepCode
 
 NAME = "gather"
 ASSEMBLE = "assemble"

@@ -11,7 +11,6 @@ put into the columns of before, and nothing else is made anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice, repeat
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,6 +29,7 @@ from pymonik.values.content import Content
 from pymonik.values.location import Location
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
+from pymonik.wire.wired_steps import StepWiring, WiredSteps, sources_of
 
 # Calls of graphs that are kept, a few hundred bytes each: beyond, all are forgotten.
 _CALLS = 20_000
@@ -88,15 +88,12 @@ class _GraphTemplate:
         self._kept = [step[1] for step in unit.program.own]
         self._wiring = Wiring(graph, calls, [kept is not False for kept in self._kept])
         own = unit.program.own
-        # What values of others fill stays as it is; in between, plain values go.
+        sources, _ = sources_of([step[0] for step in own])
+        all_sources = [one for one in sources if one is not None]  # none is
+        self._steps = StepWiring(all_sources, self._kept, [step[2] for step in own])
         columns = [column for step in own for column in step[0]]
-        # One for all that take the same value: pickled once, and loaded once by each executor.
-        shared: dict[Any, Any] = {}
-        self._columns = [
-            None if column[0] == "v" else shared.setdefault(column, column) for column in columns
-        ]
+        # The arguments that are plain values.
         self._plain = [place for place, column in enumerate(columns) if column[0] == "v"]
-        self._lines = [step[2] for step in own]
         self._shared = unit.program.shared
         self._loose, self._named, self._wanted = {*unit.outputs.loose}, unit.name, unit.wanted
         self._options, self._seconds = unit.options, unit.seconds
@@ -122,19 +119,15 @@ class _GraphTemplate:
         if found is None:
             return None
         calls, slots = found
-        columns = [*self._columns]
-        values = [slots[place] for place in self._plain]
-        for place, column in zip(self._plain, zip(repeat("v"), values)):
-            columns[place] = column
-        filled = iter(columns)
-        rows = [tuple(islice(filled, count)) for count in self._wiring.lengths]
-        keys = [seeds.of_call(c.spec.root_seed, c.spawn_key) for c in calls]
-        own = tuple(zip(rows, self._kept, self._lines, repeat(None), keys))
-        spec = calls[0].spec
+        values, spec = [slots[place] for place in self._plain], calls[0].spec
+        root, keys = spec.root_seed, [call.spawn_key for call in calls]
+        if any(one.root_seed != root for one in self._wiring.specs(calls)):
+            keys = [seeds.of_call(call.spec.root_seed, call.spawn_key) for call in calls]
+        steps = WiredSteps(self._steps, values, root, keys)
         outputs = Outputs(1, len(self._kept) - self._kept.count(False))
         if self._loose:
             outputs.loose = {*self._loose}
-        program, where = Program.of(self._shared, own, 1), spec.environment
+        program, where = Program.of_wired(self._shared, steps), spec.environment
         unit = Unit(0, program, (), outputs, self._options, self._named, where, self._wanted)
         unit.seconds, unit.surroundings, unit.lanes = self._seconds, spec.surroundings, self.lanes
         blobs: tuple[Content, ...] = ()

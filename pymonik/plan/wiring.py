@@ -37,7 +37,7 @@ class Wiring:
         self.order = [number[id(call)] for call in calls]
         self.wanted = wanted
         args = list(map(_args, calls))
-        self.lengths = list(map(len, args))
+        self._lengths = list(map(len, args))
         flat = list(chain.from_iterable(args))
         self._types = list(map(type, flat))
         self._lasti = list(map(_lasti, calls))
@@ -66,7 +66,7 @@ class Wiring:
             return None
         args = list(map(_args, calls))
         flat = list(chain.from_iterable(args))
-        if list(map(len, args)) != self.lengths or list(map(type, flat)) != self._types:
+        if list(map(len, args)) != self._lengths or list(map(type, flat)) != self._types:
             return None
         if not all(map(is_, map(_node, _at(self._named, flat)), _at(self._sources, calls))):
             return None
@@ -74,6 +74,10 @@ class Wiring:
         if [one is not None for one in map(Call.__call__, calls)] != self.wanted:
             return None
         return calls, flat
+
+    def specs(self, calls: Sequence[Call]) -> list[Any]:
+        """Return the specs of calls that are wired alike; one alone where all have it."""
+        return [calls[0].spec] if len(self._specs) == 1 else list(map(_spec, calls))
 
 
 def _all_alike(things: list[Any]) -> list[Any]:

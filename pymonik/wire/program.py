@@ -24,12 +24,15 @@ Slots (one argument of one element): an immediate column, or
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pymonik.system.structs import NamedTuple
 from pymonik.values import seeds
 from pymonik.values.outcome import Failure
+
+if TYPE_CHECKING:
+    from pymonik.wire.wired_steps import WiredSteps
 
 Run = tuple[int, int, int, int, int]
 
@@ -91,24 +94,51 @@ class Shared:
 class Program:
     """The steps of a unit and the number of its elements.
 
-    It is kept, and travels, in two parts: what it shares with other units, and its own.
+    It is kept, and travels, in two parts: what it shares with other units, and its own. Of its own,
+    what programs share that are wired alike is apart: see `wired_steps`.
     """
 
-    __slots__ = ("_steps", "n", "own", "shared")
+    __slots__ = ("_own", "_steps", "_wired", "n", "shared")
 
     def __init__(self, steps: Sequence[StepCode], n: int) -> None:
         self._steps: tuple[StepCode, ...] | None = tuple(steps)
         self.shared = Shared([step[:_SHARED] for step in steps])
-        self.own: tuple[tuple[Any, ...], ...] = tuple([step[_SHARED:] for step in steps])
+        self._own: tuple[tuple[Any, ...], ...] | None = tuple([step[_SHARED:] for step in steps])
+        self._wired: WiredSteps | None = None
         self.n = n
 
     @classmethod
     def of(cls, shared: Shared, own: tuple[tuple[Any, ...], ...], n: int) -> Program:
         """Make one of its two parts."""
         program = cls.__new__(cls)
-        program.shared, program.own, program.n = shared, own, n
-        program._steps = None
+        program.shared, program._own, program.n = shared, own, n
+        program._steps = program._wired = None
         return program
+
+    @classmethod
+    def of_wired(cls, shared: Shared, wired: WiredSteps) -> Program:
+        """Make one of one element, whose steps are wired as those of others."""
+        program = cls.__new__(cls)
+        program.shared, program._wired, program.n = shared, wired, 1
+        program._steps = program._own = None
+        return program
+
+    @property
+    def own(self) -> tuple[tuple[Any, ...], ...]:
+        """The part of each step that is its own."""
+        if self._own is None:
+            assert self._wired is not None
+            self._own = self._wired.own()
+        return self._own
+
+    @property
+    def sources(self) -> tuple[Sequence[tuple[int, ...] | None], Sequence[Any]]:
+        """Where the arguments of steps come from, and the plain ones: see `StepWiring`."""
+        if self._wired is None:
+            from pymonik.wire.wired_steps import sources_of  # for gangs, not before the first value
+
+            return sources_of([own[0] for own in self.own])
+        return self._wired.wiring.sources, self._wired.values
 
     @property
     def steps(self) -> tuple[StepCode, ...]:
@@ -121,18 +151,21 @@ class Program:
     @property
     def outputs(self) -> list[int]:
         """The steps whose values are stored, in order."""
+        if self._wired is not None:
+            return self._wired.wiring.outputs
         return [number for number, own in enumerate(self.own) if own[_KEEP] is not False]
 
     def is_stored(self, step: int, element: int) -> bool:
         """Return whether the value of a step is stored for an element."""
-        keep = self.own[step][_KEEP]
+        keep = self.own[step][_KEEP] if self._wired is None else self._wired.wiring.keep[step]
         return keep is True or bool(keep and keep[element])
 
     @property
     def data(self) -> bytes:
         """The program as bytes."""
         common = self.shared._data or self.shared.data
-        return pickle.dumps((common, self.own, self.n), protocol=5)
+        own = self.own if self._wired is None else self._wired.parts()
+        return pickle.dumps((common, own, self.n), protocol=5)
 
     @classmethod
     def load(cls, data: bytes) -> Program:
@@ -145,6 +178,10 @@ class Program:
                 # ones.
                 _known.clear()
             shared = _known[common] = Shared(pickle.loads(common), common)
+        if type(own) is list:
+            from pymonik.wire.wired_steps import WiredSteps  # not before the first value
+
+            return cls.of_wired(shared, WiredSteps.of(own))
         return cls.of(shared, own, n)
 
     def uses(self) -> Iterator[tuple[int, int, int]]:
@@ -160,6 +197,12 @@ class Program:
 _known: dict[bytes, Shared] = {}
 
 
+def has_options(code: tuple[Any, ...]) -> bool:
+    """Return whether calls of a shared part have limits, tries, a context or names of arguments."""
+    _, _, keywords, context, limit, retries = code[:6]
+    return bool(limit or retries or context or keywords)
+
+
 def site_of(step: StepCode, number: int) -> str:
     """Return "file:line" of the call of an element."""
     return step.site if isinstance(step.site, str) else str(step.site[number])
@@ -172,42 +215,15 @@ def element_of(step: StepCode, number: int) -> int | None:
     return None if step.base is None else step.base + number
 
 
+def own_part(step: StepCode) -> tuple[Any, ...]:
+    """Return the part of a step that is a unit's own."""
+    return step[_SHARED:]
+
+
 def cut(program: Program, start: int, stop: int) -> Program:
     """Return the program of a range of elements; its inputs keep their positions."""
     own = [_cut_step(step, start, stop)[_SHARED:] for step in program.steps]
     return Program.of(program.shared, tuple(own), stop - start)
-
-
-def with_runs(program: Program, moved: Callable[[Run], Run]) -> Program:
-    """Return a program that finds values of other units elsewhere; runs that meet become one."""
-    own = [
-        step._replace(columns=tuple([_moved(column, moved) for column in step.columns]))
-        for step in program.steps
-    ]
-    return Program.of(program.shared, tuple([step[_SHARED:] for step in own]), program.n)
-
-
-def _moved(column: Any, moved: Callable[[Run], Run]) -> Any:
-    kind = column[0]
-    if kind in "rb":
-        runs: list[Any] = []
-        for run in column[1]:
-            after = run if run[0] == "c" else moved(run)
-            if runs and _meet(runs[-1], after):
-                runs[-1] = (*runs[-1][:4], runs[-1][4] + after[4])
-            else:
-                runs.append(after)
-        return (kind, runs)
-    if kind in "mn":
-        return (*column[:-1], [_moved(slot, moved) for slot in column[-1]])
-    return column
-
-
-def _meet(before: Any, after: Any) -> bool:
-    """Return whether a run goes on where another, of neighbours too, has ended."""
-    if "c" in (before[0], after[0]) or not before[3] == after[3] == 1:
-        return False
-    return bool(before[:2] == after[:2] and before[2] + before[4] == after[2])
 
 
 def steps_in(column: Any) -> Iterator[int]:

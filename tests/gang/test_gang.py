@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik, task
+from pymonik import Pymonik, get_context, task
 from pymonik.errors import ExecutorDied
 from pymonik.runtime.host.loop import HostLoop
 from tests.conftest import Ledger
@@ -81,6 +81,48 @@ def test_two_executors_run_all_levels_and_the_host_hears_of_it_at_the_end(
     assert values(last) == plain(list(range(WIDTH)), 100)
     assert said["end"] + said["late"] <= 2
     assert said["report"] == 0
+
+
+@task
+def signed(left: int, here: int, right: int) -> str | int:
+    """Return what the call knows of itself, now and then; else a number."""
+    total = (int(left) + 3 * int(here) + 7 * int(right)) % 1009
+    if total % 3:
+        return total
+    own = get_context()
+    assert own is get_context()
+    return f"{total}{own.seed % 10}" if own.task_name == "signed" else "another"
+
+
+def test_calls_of_graphs_that_are_sent_again_know_themselves(said: Counter[str]) -> None:
+    """Each has the seed that it has anywhere, though little of it is sent more than once."""
+    found = []
+    for backend in ("local", "inline"):
+        with Pymonik(backend=backend, workers=2, seed=5) as opened:
+            for start in range(6):
+                found.append(values(grid(signed, [*range(start, start + WIDTH)], 30)))
+            hits = opened.parts.compiler.maker.graph_templates.hits
+            assert (hits > 0) is (backend == "local")
+    assert found[:6] == found[6:]
+    assert "another" not in str(found)
+
+
+@task
+def refusing(left: int, here: int, right: int) -> int:
+    if here == 13:
+        raise ValueError("unlucky")
+    return here
+
+
+def test_a_call_of_a_graph_that_is_sent_again_fails_at_its_own_line(client: Pymonik) -> None:
+    for start in (0, 1, 2, 3, 13):
+        row = grid(refusing, [start] * WIDTH, 30)
+        if start != 13:
+            assert values(row) == [start] * WIDTH
+    error = row[0].exception()
+    assert repr(error) == "ValueError('unlucky')"
+    assert "test_gang.py" in error.__cause__.site
+    assert len(error.__cause__.path) > 10
 
 
 @task

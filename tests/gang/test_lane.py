@@ -16,6 +16,7 @@ from pymonik.values.outcome import Failure
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
 LANES = b"\0\1"
+PROGRAM = SimpleNamespace(shared=SimpleNamespace(codes=(None, None)), sources=((), ()))
 
 
 @pytest.mark.parametrize("member", [0, 1])
@@ -51,7 +52,7 @@ def _waiting(monkeypatch: pytest.MonkeyPatch, on_sleep: Callable[[SharedCells], 
     file = SharedCells.new_file(len(LANES), 2)
     cells = SharedCells(file.fd, len(LANES), 2)
     monkeypatch.setattr(lane, "time", _Clock(lambda: on_sleep(cells)))
-    assignment = SimpleNamespace(attempts={}, failed_calls={}, deaths={})
+    assignment = SimpleNamespace(attempts={}, failed_calls={}, deaths={}, program=PROGRAM)
     runner: Any = SimpleNamespace(steps=[None] * 2, errors=[], assignment=assignment, began=0.0)
     return Lanes(runner, Gang(file, LANES, 2, 0, 2, False), cells, is_here=True)
 
@@ -125,7 +126,7 @@ def test_who_comes_when_its_part_was_taken_over_runs_none_of_it(
         failed_calls={},
         deaths={},
         completed_steps={},
-        program=SimpleNamespace(shared=SimpleNamespace(codes=())),
+        program=PROGRAM,
     )
     hosting = SimpleNamespace(
         contexts=SimpleNamespace(maker=lambda: None),
@@ -160,7 +161,9 @@ def test_failures_in_graphs_that_a_call_has_made_stand_beside_its_value() -> Non
         steps=[SimpleNamespace(columns=())] * 2,
         errors=errors,
         step=ran,
-        assignment=SimpleNamespace(attempts={(0, 0): 1, (0, 1): 1}, failed_calls={}, deaths={}),
+        assignment=SimpleNamespace(
+            attempts={(0, 0): 1, (0, 1): 1}, failed_calls={}, deaths={}, program=PROGRAM
+        ),
         hosting=SimpleNamespace(
             subtasks=subtasks,
             page=SimpleNamespace(numbers=[0] * 9),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import pickle
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from pymonik.plan.maker import PlanMaker
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.system.structs import replace
+from pymonik.wire.program import Program
 from tests.conformance.programs import identity
 
 
@@ -62,9 +62,15 @@ def told(plan: Plan) -> Any:
     )
 
 
+def told_of_program(program: Program) -> Any:
+    stored = [program.is_stored(step, 0) for step in range(len(program.steps))]
+    return program.steps, program.own, program.n, program.outputs, program.sources, stored
+
+
 def told_of_unit(unit: Unit) -> Any:
     return (
-        (unit.number, pickle.loads(unit.payload)[1:], unit.program.steps, unit.inputs, unit.n),
+        (unit.number, *told_of_program(unit.program), unit.inputs, unit.n),
+        told_of_program(Program.load(unit.payload)),
         (unit.options, unit.environment, unit.wanted, unit.seconds, unit.limited, unit.path),
         (unit.name, id(unit.modules), id(unit.surroundings), unit.result_id, unit.lanes),
         (unit.outputs.n, unit.outputs.columns, unit.outputs.missing, unit.outputs.plain),

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pymonik.values.outcome import Failure
-from pymonik.wire.program import Program, cut, parts_of
+from pymonik.wire.program import Program, Shared, cut, parts_of
+from pymonik.wire.wired_steps import StepWiring, WiredSteps
 
 from .runs import loaded, records
 from .units import content, step
@@ -42,6 +43,48 @@ def test_a_program_survives_its_journey() -> None:
     assert [step.columns for step in got.steps] == [step.columns for step in sent.steps]
     assert got.steps[1][10:] == sent.steps[1][10:]
     assert got.steps[1].retry_on.load() == (KeyError,)
+
+
+def wired(*values: Any) -> tuple[Program, Program]:
+    """Return a program of which only some is its own, and the same as a whole."""
+    root = b"root"
+    wiring = StepWiring([(-1, -2), (0, -3, 0), ()], [False, True, False], ["a:1", "a:2", "a:2"])
+    steps = WiredSteps(wiring, list(values), root, [7, b"a key", 8])
+    columns = [
+        (("v", values[0]), ("v", values[1])),
+        (("p", 0), ("v", values[2]), ("p", 0)),
+        (),
+    ]
+    shared = Shared([step(abs)[:9]] * 3)
+    given = zip(columns, (False, True, False), ("a:1", "a:2", "a:2"))
+    keys = iter([(root, 7), b"a key", (root, 8)])
+    own = tuple([(*each, None, next(keys)) for each in given])
+    return Program.of_wired(shared, steps), Program.of(shared, own, 1)
+
+
+def told(of: Program) -> Any:
+    stored = [of.is_stored(number, 0) for number in range(3)]
+    sources, values = of.sources
+    rows = [step[9:] for step in of.steps]
+    return of.own, of.n, of.outputs, list(sources), list(values), stored, rows
+
+
+def test_steps_that_are_wired_as_others_are_those_of_any_program() -> None:
+    alike, whole = wired(1, "x", None)
+    assert told(alike) == told(whole)
+    assert told(Program.load(alike.data)) == told(whole)
+    assert list(Program.load(whole.data).steps[1][9:]) == list(whole.steps[1][9:])
+
+
+def test_how_steps_are_wired_is_loaded_once() -> None:
+    first, second = (Program.load(wired(*values)[0].data) for values in ("abc", "def"))
+    assert first.sources[0] is second.sources[0]
+    assert second.steps[1].columns == (("p", 0), ("v", "f"), ("p", 0))
+
+
+def test_steps_that_take_other_values_have_no_plain_sources() -> None:
+    sources, values = program(5).sources
+    assert (sources, values) == ([None, None], [])
 
 
 def test_only_stored_steps_are_outputs() -> None:

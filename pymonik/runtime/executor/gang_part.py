@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.runtime.executor.calls import Report
 from pymonik.runtime.executor.lane import Lanes
+from pymonik.runtime.executor.later_steps import LaterSteps
 from pymonik.wire.shared_cells import AGAIN, Gang, SharedCells
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run_lanes(runner: StepRunner, gang: Gang) -> Report:
         if cells.stopped == AGAIN or (not is_here and (gang.member or cells.stopped)):
             return Report(0, 0, nothing, [], last=True, is_late=True)
         cells.come()
+        runner.steps = LaterSteps(runner.assignment.program)
         return Lanes(runner, gang, cells, is_here).run()
 
 

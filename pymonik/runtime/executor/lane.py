@@ -141,8 +141,7 @@ class Lanes:
 
     def _stored(self, place: int) -> Any:
         """Return the record of a value that is stored; None where nobody wants it."""
-        keep = self._steps[place].keep
-        if not (keep is True or (keep and keep[0])):
+        if not self._runner.assignment.program.is_stored(place, 0):
             return None
         if self._made[place] is EMPTY:
             self._await(place)

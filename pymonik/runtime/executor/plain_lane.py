@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from pymonik.capture.definitions.shown import SHOWN
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.feed import StepValue
+from pymonik.runtime.executor.later_steps import LaterStep
 from pymonik.runtime.executor.plain import NOTHING
 from pymonik.values.content import IMMEDIATE
 from pymonik.wire.journal import STEP
+from pymonik.wire.program import has_options
 from pymonik.wire.shared_cells import EMPTY, STOP, SharedCells
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class PlainCalls:
     ) -> None:
         self._runner, self._cells = runner, cells
         self._made, self._tried, self._wait, self._check = made, tried, wait, check
+        # Where arguments come from: see `Program.sources`.
+        self._sources = runner.assignment.program.sources
         # How many have ended here.
         self.done = 0
 
@@ -57,7 +61,8 @@ class PlainCalls:
         due: when calls may turn out to be too long.
         """
         runner, cells, made, tried = self._runner, self._cells, self._made, self._tried
-        steps, codes = runner.steps, runner.assignment.program.shared.codes
+        program = runner.assignment.program
+        codes, (all_sources, values) = program.shared.codes, self._sources
         hosting, state, stops = runner.hosting, running.STATE, cells.numbers
         numbers, recorded = hosting.page.numbers, hosting.subtasks.recorded
         changes, is_changed = running.CHANGES, hosting.restore.is_changed  # as `is_due` asks
@@ -70,31 +75,28 @@ class PlainCalls:
         for place in places:
             if stops[STOP] or clock() >= due:
                 self._check()
-            step = steps[place]
             if codes[place] is not code:
-                if step.limit or step.retries or step.context or step.keywords:
+                if has_options(codes[place]):
                     return place, NOTHING, None
-                code, load, function = codes[place], runner.function(step), None
-            if place in tried:
+                code, function = codes[place], None
+                load = runner.loaded(code[0])
+            sources = all_sources[place]
+            if sources is None or place in tried:
                 return place, NOTHING, None
             args = []
-            for column in step.columns:
-                kind = column[0]
-                if kind == "p":
-                    source = column[1]
+            for source in sources:
+                if source < 0:
+                    args.append(values[~source])
+                    continue
+                value = made[source]
+                if value is EMPTY:
+                    wait(source)
                     value = made[source]
-                    if value is EMPTY:
-                        wait(source)
-                        value = made[source]
-                    if type(value) is StepValue:
-                        return place, NOTHING, None
-                    args.append(value)
-                elif kind == "v":
-                    args.append(column[1])
-                else:
+                if type(value) is StepValue:
                     return place, NOTHING, None
+                args.append(value)
             numbers[STEP] = place
-            state.step = step
+            state.step = LaterStep(program, place)
             try:
                 if function is None or SHOWN.function is not function:
                     function = load()

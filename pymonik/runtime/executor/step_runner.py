@@ -43,7 +43,9 @@ class StepRunner:
         self.hosting = hosting
         self.feed = ArgumentReader(assignment.sources)
         program = assignment.program
-        self.steps = steps = program.steps
+        # Those of lanes are made later: see `gang_part`.
+        self.steps: Sequence[StepCode] = program.steps if assignment.gang is None else ()
+        steps = self.steps
         # A step that is tried again needs its arguments again: then nothing is handed over.
         if len(steps) == 1:  # as below
             self.outputs = {} if steps[0].keep is False else {0: 0}
@@ -89,10 +91,14 @@ class StepRunner:
 
     def function(self, step: StepCode) -> LoadedFunction:
         """Return the function of a step."""
-        loaded = self._functions.get(step.function)
+        return self.loaded(step.function)
+
+    def loaded(self, item: Any) -> LoadedFunction:
+        """Return a function by what steps say of it: a content, or its place among the inputs."""
+        loaded = self._functions.get(item)
         if loaded is None:
-            content = self.feed.content(step.function)
-            loaded = self._functions[step.function] = LoadedFunction(self.hosting, content)
+            content = self.feed.content(item)
+            loaded = self._functions[item] = LoadedFunction(self.hosting, content)
         return loaded
 
     def advance(self, number: int, until: float) -> tuple[int, bool]:
