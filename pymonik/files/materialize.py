@@ -13,7 +13,7 @@ import os
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from pymonik._pickled import pickled, public
 from pymonik.errors import SourceChangedError, TreeError
@@ -43,7 +43,8 @@ class Materialize:
     modes and contents. `result_id` is known once the content is on the cluster. `mode` are a file's
     permission bits; the modes inside a folder are part of its content.
 
-    It is a path, too: `open(mat)` opens the source here, and what was put in place in a task.
+    It is a path, too: `open(mat)` opens the source here, and what was put in place in a task; so do
+    `str(mat)` and `mat / "name"`. `Path(mat)` has what else paths have.
 
     >>> with tempfile.NamedTemporaryFile() as file:
     ...     materialize(file.name, "rates.csv").worker_path
@@ -78,17 +79,34 @@ class Materialize:
     def __fspath__(self) -> str:
         return self.path
 
+    def __str__(self) -> str:
+        return self.path
+
+    def __truediv__(self, name: str | os.PathLike[str]) -> Path:
+        return Path(self.path) / name
+
+    if not TYPE_CHECKING:  # else every attribute would be known
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = ""
+            if hasattr(Path, name) and not name.startswith("_"):
+                hint = f": use Path(mat).{name}"
+            raise AttributeError(f"a Materialize has no attribute {name!r}{hint}")
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_placed": None}
 
 
 @public
-def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[str]) -> Materialize:
+def materialize(
+    source: str | os.PathLike[str], worker_path: str | os.PathLike[str] | None = None
+) -> Materialize:
     """Name the file or folder at `source` by its content, to be put at `worker_path` on the worker.
 
-    Raises `FileNotFoundError` when there is nothing at `source`, and `TreeError`, a `ValueError`,
-    for what cannot be shipped: devices, sockets, links that lead out of the folder; and for a
-    relative `worker_path` that leads out of the folder of the task.
+    Without a `worker_path`, a relative `source` is put at the same path; an absolute one is refused
+    with a `TypeError`. Raises `FileNotFoundError` when there is nothing at `source`, and
+    `TreeError`, a `ValueError`, for what cannot be shipped: devices, sockets, links that lead out
+    of the folder; and for a relative `worker_path` that leads out of the folder of the task.
 
     >>> source = tempfile.NamedTemporaryFile("w")
     >>> source.write("1.08"), source.flush()
@@ -102,6 +120,13 @@ def materialize(source: str | os.PathLike[str], worker_path: str | os.PathLike[s
     1.08
     """
     path = _path_of("source", source)
+    if worker_path is None:
+        if path.is_absolute():
+            raise TypeError(
+                f"materialize({str(path)!r}) needs a worker_path, since its source is absolute: "
+                f"where the task finds it, such as {path.name!r}, in a folder of the task's own"
+            )
+        worker_path = path
     worker_path = _path_of("worker_path", worker_path)
     if not worker_path.is_absolute() and os.path.normpath(worker_path).split(os.sep)[0] in _OUTSIDE:
         raise TreeError(

@@ -84,6 +84,24 @@ def test_a_folder_is_there_with_its_modes_and_links(client: Pymonik, source: Pat
     assert seen == ("ran\n", 0o750, "deep/run.sh", ["deep", "link"])
 
 
+def test_a_file_says_where_it_is_as_a_path_does(client: Pymonik, source: Path) -> None:
+    @task
+    def look(mat: Materialize) -> tuple[Any, ...]:
+        texts = [Path(path).read_text() for path in (f"{mat}/run.sh", mat / "run.sh")]
+        with open(os.path.join(str(mat), "run.sh")) as file:
+            return type(mat / "run.sh") is type(Path()), {*texts, file.read()}, os.listdir("tools")
+
+    mat = materialize(source / "tree" / "deep", "tools")
+    assert look.invoke(mat).get() == (True, {"#!/bin/sh\necho ran\n"}, ["run.sh"])
+
+
+def test_a_relative_file_needs_no_second_place(
+    client: Pymonik, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source)
+    assert read_at.invoke("tree/link", materialize("tree")).get().startswith("#!")
+
+
 @dataclass
 class Case:
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import pickle
@@ -85,8 +86,40 @@ def test_a_missing_source_fails_at_the_call(tmp_path: Path) -> None:
 
 
 def test_a_place_is_a_path(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="NoneType"):
-        materialize(tmp_path, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not 3"):
+        materialize(tmp_path, 3)  # type: ignore[arg-type]
+
+
+def test_a_relative_source_is_put_at_the_same_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dd").mkdir()
+    (tmp_path / "dd" / "a.csv").touch()
+    monkeypatch.chdir(tmp_path / "dd")
+    assert materialize("a.csv") == materialize("a.csv", "a.csv")
+    monkeypatch.chdir(tmp_path)
+    assert materialize("./dd/a.csv").worker_path == "dd/a.csv"
+    assert materialize(Path("dd")).worker_path == "dd"
+    with pytest.raises(TypeError, match=r"needs a worker_path, .* such as 'a\.csv'"):
+        materialize(tmp_path / "dd" / "a.csv")
+    monkeypatch.chdir(tmp_path / "dd")
+    with pytest.raises(TreeError, match="no place"):
+        materialize("../dd/a.csv")
+
+
+def test_its_text_is_its_path_and_other_attributes_of_paths_are_told_of(folder: Path) -> None:
+    mat = materialize(folder, "tree")
+    assert (str(mat), f"{mat}/secret") == (str(folder), f"{folder}/secret")
+    assert mat / "deep" / "er" == folder / "deep" / "er"
+    assert repr(mat).startswith("Materialize(source_path=")
+    for name in ("exists", "name"):
+        with pytest.raises(AttributeError, match=rf"use Path\(mat\)\.{name}"):
+            getattr(mat, name)
+    with pytest.raises(AttributeError, match=r"no attribute 'size'$"):
+        mat.size  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(TypeError, match="unsupported operand"):
+        mat / 3  # type: ignore[operator]
+    assert copy.deepcopy(mat) == copy.copy(mat) == pickle.loads(pickle.dumps(mat)) == mat
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
