@@ -71,6 +71,8 @@ def explain(task: str, most: int) -> None:
         named += [e for e in entries if named and e.task == named[0].task and e not in named]
     if not named:
         raise _nothing_kept(task, entries)
+    if len(named) > most:
+        say(f"the newest {most} of {len(named):,}; -n for more")
     for place, newer in enumerate(named[:most]):
         older = _nearest(newer, named[place + 1 :])
         say(f"{newer.key[:_KEY]}  {newer.task}({', '.join(map(_short, newer.arguments))})")

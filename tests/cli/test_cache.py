@@ -43,6 +43,7 @@ def test_values_are_listed_explained_and_cleared(
     entries = json.loads(command_here("cache", "list", "scaled", "-o", "json").stdout)
     assert [entry["task"] for entry in entries] == ["scaled"] * 4
     told = command_here("cache", "explain", "scaled").stdout
+    assert "newest" not in told
     assert "other code of helper than" in told
     assert "other argument 1 than" in told
     assert "known by code of scaled" in told
@@ -61,6 +62,7 @@ def test_explain_finds_the_values_of_other_code_among_many(
     for factor in (2, 3):
         pymonik_command("run", "script.py", script=script.format(factor=factor))
     told = command_here("cache", "explain", "scaled", "-n", "3").stdout
+    assert told.startswith("the newest 3 of 60; -n for more\n"), told
     assert told.count("other code of helper than") == 3, told
     assert "argument" not in told
 
