@@ -85,7 +85,7 @@ def show_run(run: str, output: str) -> None:
         say()
         say(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
     elif record.is_remote:
-        say(f"\nits cluster knows the times: pymonik graph show {record.id} --endpoint …")
+        say(f"\nits cluster knows the times: pymonik graph show {record.session_id} --endpoint …")
     for failure in record.failures:
         where = harmless(f"{failure['task']} at {failure['site']}")
         say(f"\n{where}: {indented(failure['text'])}")
@@ -124,7 +124,7 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
     recorded = past(run)
     record = None
     if endpoint is not None or recorded is None or (recorded.is_remote and not recorded.spans):
-        record = of_session(recorded.id if recorded is not None else run, endpoint)
+        record = of_session(recorded.session_id if recorded is not None else run, endpoint)
     record = record or found(run)
     if not record.spans and record.is_remote:
         raise click.UsageError(

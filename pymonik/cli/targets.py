@@ -199,7 +199,7 @@ def seen(name: str, endpoint: str | None) -> Inspected | None:
 def session_of(name: str) -> str:
     """Return the session on a cluster of a past run: `last`, or the beginning of its id."""
     run = None if _is_here(name) else past(name)
-    return run.id if run is not None and run.is_remote else name
+    return run.session_id if run is not None and run.is_remote else name
 
 
 def session(name: str, endpoint: str | None) -> SessionRecords | None:

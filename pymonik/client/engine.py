@@ -47,7 +47,7 @@ def open_engine(
         return engine
     with Loading():
         from pymonik.runs.observe import watched
-    observed = watched(engine)
+    observed = watched(engine, is_guest=settings.joined is not None)
     for observe in OBSERVERS:
         observed = observe(observed)
     if observed.traits.greeting:

@@ -8,6 +8,7 @@ waits noticeably, because it is watched.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
-from pymonik.runs.record import OFF, RunRecord
+from pymonik.runs.record import GUEST, OFF, RunRecord
 from pymonik.runtime.host.observer import Observer
 from pymonik.settings import steering
 from pymonik.values.outcome import Failure
@@ -38,7 +39,9 @@ _TOLD = 5
 class ObservedBackend(Observer):
     """A backend, watched: does what the backend does, and takes notes."""
 
-    def __init__(self, backend: Backend, records: bool = True, reports: bool = False) -> None:
+    def __init__(
+        self, backend: Backend, records: bool = True, reports: bool = False, is_guest: bool = False
+    ) -> None:
         self._backend = backend
         self._records = records
         self._reports = reports
@@ -47,7 +50,11 @@ class ObservedBackend(Observer):
         self._work: dict[str, list[Any]] = {}
         self.traits = traits = backend.traits
         script = sys.argv[0] or "python"
-        self._record = RunRecord(traits.session_id, time.time(), script, traits.name, traits.slots)
+        # A session has one record of its own, and one of each that joins it.
+        id = traits.session_id + (f"{GUEST}{os.urandom(2).hex()}" if is_guest else "")
+        self._record = RunRecord(id, time.time(), script, traits.name, traits.slots)
+        # Calls that a cluster has refused to take.
+        self._refused = 0
         # Looked up without a detour.
         self.want, self.progress = backend.want, backend.progress
         if traits.pieces is not None:
@@ -70,9 +77,12 @@ class ObservedBackend(Observer):
         try:
             self._backend.submit(plan)
         except BaseException as error:
-            if not isinstance(error, Exception):  # Ctrl-C, where calls run in this very thread
-                record.unfinished += sum(map(_was_cut_off, plan.units))
-                self._draw(plan)
+            cut = [unit.n for unit in plan.units if _was_cut_off(unit)]
+            if isinstance(error, Exception):
+                self._refused += sum(cut)
+            else:  # Ctrl-C, where calls run in this very thread
+                record.unfinished += len(cut)
+            self._draw(plan)
             raise
         if record.submissions <= _SUBMISSIONS:
             self._draw(plan)  # while it runs
@@ -120,7 +130,7 @@ class ObservedBackend(Observer):
             return
         record.seconds = time.perf_counter() - self._began
         # One failure is reported wherever it had an effect, by its mark.
-        record.failed = self.traits.arrivals.failures.count
+        record.failed = self.traits.arrivals.failures.count + self._refused
         if self._reports:
             sys.stderr.write(f"{summary(record)}\n")
         try:
@@ -163,7 +173,7 @@ class ObservedBackend(Observer):
 
 
 def _was_cut_off(unit: Unit) -> bool:
-    """Return whether a unit has not run to its end, since its submission was interrupted."""
+    """Return whether a unit has not run to its end, since its submission was cut short."""
     records = chain(*unit.outputs.columns, unit.outputs.errors)
     return any(type(record) is Failure and _is_cancel(record) for record in records)
 
@@ -172,11 +182,14 @@ def _is_cancel(failure: Failure) -> bool:
     return failure.kind == "cancelled"
 
 
-def watched(backend: Backend) -> Backend:
-    """Watch a backend, unless `PYMONIK_RUNS` is "off" and no summary is wanted."""
+def watched(backend: Backend, is_guest: bool) -> Backend:
+    """Watch a backend, unless `PYMONIK_RUNS` is "off" and no summary is wanted.
+
+    is_guest: it has joined the session of another program.
+    """
     records = steering("runs") != OFF
     reports = steering("verbose") not in ("", "0")
-    return ObservedBackend(backend, records, reports) if records or reports else backend
+    return ObservedBackend(backend, records, reports, is_guest) if records or reports else backend
 
 
 def failures_text(record: RunRecord) -> str:

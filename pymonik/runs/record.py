@@ -11,8 +11,15 @@ from pymonik.system.structs import Struct, field
 OFF = "off"
 
 
+# Stands between the session of another program, which a run has joined, and what is its own.
+GUEST = "+"
+
+
 class RunRecord(Struct, frozen=False):
-    """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements)."""
+    """A run; times in s, `spans` are (worker, unit's name, begin, seconds, elements).
+
+    `id` is that of its session; of a run that has joined one of another, with a suffix.
+    """
 
     id: str
     started: float
@@ -30,6 +37,11 @@ class RunRecord(Struct, frozen=False):
     graphs: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tuple[int, str, float, float, int]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def session_id(self) -> str:
+        """The session that it ran in."""
+        return self.id.partition(GUEST)[0]
 
     @property
     def is_remote(self) -> bool:

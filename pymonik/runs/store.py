@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from pymonik.draw.model import Drawing
 from pymonik.errors import RunNotFound
 from pymonik.files import private
-from pymonik.runs.record import OFF, RunRecord
+from pymonik.runs.record import GUEST, OFF, RunRecord
 from pymonik.settings import steering
 from pymonik.values.foreign import harmless
 
@@ -179,7 +179,12 @@ class RunStore:
     def find(self, name: str) -> RunRecord:
         """Return a run by its id, the beginning of it, or "last"; raises RunNotFound."""
         names = ", ".join((*_COLUMNS, "detail"))
-        query, values = "WHERE substr(id, 1, ?) = ? LIMIT 2", [len(name), name]
+        # A session stands before the runs that have joined it.
+        query, values = (
+            "WHERE substr(id, 1, ?1) = ?2 AND substr(id, 1, instr(id, ?3) - 1) NOT IN "
+            "(SELECT id FROM runs WHERE substr(id, 1, ?1) = ?2) LIMIT 2",
+            [len(name), name, GUEST],
+        )
         if name == "last":
             query, values = "ORDER BY started DESC LIMIT 1", []
         rows = self._rows(f"SELECT {names} FROM runs {query}", values)

@@ -21,7 +21,7 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.capture.text.fingerprint import fingerprint
 from pymonik.emulator import Emulator
-from pymonik.errors import RunNotFound
+from pymonik.errors import RunNotFound, StaleError
 from pymonik.runs.drawing import drawing_of
 from pymonik.runs.record import RunRecord
 from pymonik.runs.store import RunStore
@@ -429,6 +429,48 @@ def test_what_was_cancelled_is_drawn_as_cancelled_and_has_not_failed(
     drawn = {box.titles[0]: box.status for box in drawing_of(record).boxes}
     assert drawn == {"pass_gate": "cancelled", "inverse": "failed", "add": "cancelled"}
     del later
+
+
+def test_a_program_that_joins_a_session_has_a_record_of_its_own(
+    runs: Path, emulated_cluster: Emulator, command_here: Command
+) -> None:
+    endpoint = emulated_cluster.endpoint
+    with Pymonik(endpoint, detach=True) as client:
+        found = add.map_invoke([(i, 1) for i in range(20)], pmk_name="sums")
+    session = client.session_id
+    # Its values are there: what is asked below is what its record tells.
+    assert found.get() == list(range(1, 21))
+    with Pymonik.attach(session, endpoint) as other:
+        assert other.lookup("sums").get() == list(range(1, 21))
+        refused = inverse.map_invoke([1, 2], pymonik=other)
+        with pytest.raises(StaleError, match="takes no more calls") as caught:
+            refused.get()
+    assert "looking up its values still works" in str(caught.value)
+    assert "new Pymonik()" in str(caught.value)
+    with RunStore.open() as store:
+        guest, first = sorted(store.list(5), key=lambda record: record.calls)
+        assert [store.find(name).id for name in (session, session[:8])] == [session] * 2
+        guest = store.find(guest.id)
+    assert (first.id, first.calls, first.failed) == (session, 20, 0)
+    assert (guest.session_id, guest.calls, guest.failed) == (session, 2, 2)
+    assert guest.id.startswith(f"{session}+")
+    assert [box.titles for box in drawing_of(guest).boxes] == [("inverse",)]
+    shown = command_here("runs", "show", guest.id).stdout
+    assert "takes no more calls" in " ".join(shown.split())
+    assert "more submission" not in shown
+    assert f"pymonik graph show {session} --endpoint" in " ".join(shown.split())
+    assert "(nothing was sent)" not in command_here("graph", "show", guest.id).stdout
+
+
+def test_runs_of_several_sessions_are_not_found_by_what_their_names_share(runs: Path) -> None:
+    with RunStore.open() as store:
+        for name in ("ab", "ab+1", "ab+2", "ac+1"):
+            store.keep(RunRecord(name, 1.0, "s.py", "armonik", 1))
+        found = [store.find(name).id for name in ("ab", "ab+2", "ac")]
+        assert found == ["ab", "ab+2", "ac+1"]
+        for name in ("a", "ab+"):
+            with pytest.raises(RunNotFound, match="several"):
+                store.find(name)
 
 
 def test_a_run_that_is_interrupted_in_the_thread_of_its_calls_says_so(

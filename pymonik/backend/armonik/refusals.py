@@ -28,7 +28,8 @@ _PROXY_ADVICE = {
     504: "gets no answer from the control plane behind it in time",
 }
 _PROXY = re.compile(r"http2 header with status: (\d{3})")
-
+# What an engine says of a session that was detached, closed or cancelled.
+_TAKES_NO_MORE = re.compile("client submission is closed", re.IGNORECASE)
 
 # Other causes are a plain `ClusterError`.
 _KINDS = {Cause.STATE: StaleError, Cause.WAY: ClusterUnreachable}
@@ -41,6 +42,12 @@ def explain(endpoint: str, method: Any, error: Any) -> ClusterError:
     status = http_status(error)
     if status in _PROXY_ADVICE:
         text = f"{where}: a proxy on the way {_PROXY_ADVICE[status]} (HTTP {status})"
+    elif _TAKES_NO_MORE.search(details):
+        text = (
+            f"{where}: this session takes no more calls, since it was detached or has ended; "
+            "looking up its values still works, and calls need a new Pymonik() "
+            f"({code}: {details})"
+        )
     else:
         text = f"{where}: {status_of(code).advice} ({code}: {details})"
     refusal = _KINDS.get(status_of(code).cause, ClusterError)(text)
