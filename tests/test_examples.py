@@ -23,7 +23,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```\s+(?:```text\n(.*?)```)?", README, re.DOTALL)
+_FOUND = re.findall(r"```python\n(.*?)```\s+(?:```text\n(.*?)```)?", README, re.DOTALL)
+# Those that pytest runs, in a project whose `conftest.py` is as the README says, and all others.
+TESTS = [snippet for snippet, _ in _FOUND if "def test_" in snippet]
+SNIPPETS = [found for found in _FOUND if found[0] not in TESTS]
 
 
 def run(*arguments: str | Path, backend: str = "local", cwd: Path | None = None) -> str:
@@ -74,6 +77,16 @@ def test_a_snippet_of_the_readme_prints_what_the_readme_says(
     script = tmp_path / "snippet.py"
     script.write_text(snippet, encoding="utf-8")
     assert run(script, cwd=tmp_path) == said
+
+
+def test_a_test_of_the_readme_passes_with_its_conftest(tmp_path: Path) -> None:
+    (conftest,) = re.findall(r"^`(pytest_plugins = .*)`:$", README, re.MULTILINE)
+    (test,) = TESTS
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
+    (tmp_path / "test_readme.py").write_text(test, encoding="utf-8")
+    options = ("-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, "-c", os.devnull)
+    done = run("-m", "pytest", *options, "test_readme.py", backend="", cwd=tmp_path)
+    assert "1 passed" in done
 
 
 def test_the_readme_has_snippets() -> None:
