@@ -14,10 +14,11 @@ An entry is what `UnitRunner.run` takes; hosts make it (`host.messages.entry_of`
 
 from __future__ import annotations
 
+# What `queue` wraps: without its other queues, and without `heapq`, which no first call needs.
+import _queue
 import _socket
 import contextlib
 import itertools
-import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class HostChannel:
         self._asking = threading.RLock()
         self._numbers = itertools.count()
         # Questions without an answer, by number: where their threads wait for it.
-        self._questions: dict[int, queue.SimpleQueue[Any]] = {}
+        self._questions: dict[int, _queue.SimpleQueue[Any]] = {}
         self._inbox: deque[Any] = deque()
 
     @property
@@ -112,7 +113,7 @@ class HostChannel:
             )
         # A handler that raises amid it would lose what else has come.
         with DeferredSignals(), self._asking:
-            number, answers = next(self._numbers), queue.SimpleQueue[Any]()
+            number, answers = next(self._numbers), _queue.SimpleQueue[Any]()
             # First: who reads meanwhile is to know where the answer goes.
             self._questions[number] = answers
             try:
@@ -124,7 +125,7 @@ class HostChannel:
             raise LookupError(f"there is no object {result_id!r} here, or not yet")
         return found
 
-    def _answer(self, answers: queue.SimpleQueue[Any]) -> Any:
+    def _answer(self, answers: _queue.SimpleQueue[Any]) -> Any:
         found = _READ_ON
         while found is _READ_ON:
             if not self._reading.acquire(blocking=False):
@@ -136,7 +137,7 @@ class HostChannel:
                     raise LookupError("the engine has ended")
             finally:
                 self._reading.release()
-            with contextlib.suppress(queue.Empty):
+            with contextlib.suppress(_queue.Empty):
                 found = answers.get_nowait()
         return found
 
