@@ -16,7 +16,6 @@ from pymonik.client.client_settings import ClientSettings, OldName, Setting, sel
 from pymonik.client.late_parts import part
 from pymonik.client.progress import Progress
 from pymonik.record.scope import Scope
-from pymonik.system.keywords import unknown_keyword
 from pymonik.system.other_names import hints_at_other_names
 from pymonik.values.options import TaskOptions, as_armonik, merge
 
@@ -103,7 +102,9 @@ class Pymonik(Scope):
         **unknown: NoReturn,
     ) -> None:
         if unknown:
-            raise unknown_keyword("Pymonik", unknown, Pymonik.__init__)
+            from pymonik.record.decorator import unknown_setting  # not for `import pymonik`
+
+            raise unknown_setting("Pymonik", unknown, Pymonik.__init__)
         warn_of_old(
             batch_size, disable_events_client, polling_interval, polling_batch_size, local_session
         )
@@ -135,7 +136,7 @@ class Pymonik(Scope):
         BackendError when there is no such session.
         """
         client = cls(endpoint, **{"backend": "armonik", **settings})
-        client.settings.joined = session_id
+        client.settings.join(session_id)
         return client
 
     def create(self) -> Pymonik:

@@ -15,7 +15,7 @@ from pymonik import backend as backends
 from pymonik.backend.traits import TRAITS
 from pymonik.client.progress import Progress
 from pymonik.environment.parse import environment_of
-from pymonik.errors import OptionsError
+from pymonik.errors import BackendError, OptionsError
 from pymonik.system.structs import Struct
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.options import DEFAULTS, TaskOptions, merge
@@ -103,6 +103,15 @@ class ClientSettings(Struct, frozen=False):
     def backend_name(self) -> str:
         """The backend that is to be opened. Raises BackendError when there is none of the name."""
         return backends.choose(self.backend, self.endpoint)
+
+    def join(self, session_id: str) -> None:
+        """Join the session of another program. Raises BackendError where that ended with it."""
+        if session_id.startswith(tuple(f"{name}-" for name in TRAITS if TRAITS[name].is_here)):
+            raise BackendError(
+                f"{session_id!r} ran on the machine of its program, and ended with it: a session "
+                "of a cluster can be joined; `pymonik runs show` tells what has run here"
+            )
+        self.joined = session_id
 
     def surroundings(self) -> SurroundingsWatch | None:
         """Return a watch of what is around calls that run on this machine: what is here, now."""

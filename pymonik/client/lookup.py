@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import External, NamedValue, Put
 from pymonik.graph.value_state import Liveness
+from pymonik.record.arguments import ScopeState
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.values.location import Location
@@ -63,23 +64,41 @@ def value_name(node: Any, index: int) -> tuple[str, str]:
     return label or name, f"[{index}]" if node.n is not None else ""
 
 
+# What asking for a value does, by what is known of it: who prints a handle mostly means the value.
+_HINTS = {
+    "failed": ".get() raises its error",
+    "cancelled": ".get() raises Cancelled",
+    "never sent": "its client is closed",
+}
+
+
 class HandleViews:
     """How handles of a client show themselves: nothing is sent for it."""
 
-    def describe(self, handle: ResultHandle[Any]) -> str:
-        """Return which value a handle is of, and what is known of it."""
+    def __init__(self, state: ScopeState) -> None:
+        self._state = state
+
+    def describe(self, handle: ResultHandle[Any], hints: bool = False) -> str:
+        """Return which value a handle is of, what is known of it, and hints at what `get` does."""
         node = handle._node
         name, place = value_name(node, handle._index)
         if type(node) is Put:
-            return f"of {name}, put at {node.where}"
-        if node.location is None:
-            return f"of {name}{place}, not sent yet"
-        record = node.location.record(node.offset + handle._index)
-        state = "pending" if record is PENDING else "done"
-        return f"of {name}{place}, {'failed' if type(record) is Failure else state}"
+            state = f"put at {node.where}"
+        elif node.location is None:
+            state = "never sent" if self._state.is_closed else "not sent yet"
+        else:
+            state = _state_of(node.location.record(node.offset + handle._index))
+        hint = f"; {_HINTS.get(state, '.get() gives its value')}" if hints else ""
+        return f"of {name}{place}, {state}{hint}"
 
     def html(self, text: str, nodes: list[Any]) -> str:
         """Return what a handle shows in a notebook."""
         from pymonik.client.plan_view import handle_html
 
         return handle_html(text, nodes)
+
+
+def _state_of(record: Any) -> str:
+    if type(record) is Failure:
+        return "cancelled" if record.kind == "cancelled" else "failed"
+    return "pending" if record is PENDING else "done"

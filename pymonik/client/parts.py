@@ -79,7 +79,7 @@ class ClientParts:
         )
         self.canceller = Canceller(state, recorder, engine, notifier.watch_sent)
         self.stored = StoredValues(state, recorder.arguments, engine, locator)
-        self.views = HandleViews()
+        self.views = HandleViews(state)
         self.lifetime = Lifetime(
             scope, state, settings, recorder, submitter, engine, arrivals, notifier, handled, cached
         )

@@ -5,14 +5,14 @@ Enters: a function and keywords. Leaves: a `Task`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, ParamSpec, TypeVar, overload
 
 from pymonik._pickled import public
 from pymonik.record.task import Task
 from pymonik.system.keywords import unknown_keyword
-from pymonik.values.options import TaskOptions, merge
+from pymonik.values.options import OPTION_NAMES, TaskOptions, merge
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +32,7 @@ def task(
     priority: int | None = ...,
     max_retries: int | None = ...,
     retries: int | None = ...,
-    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = ...,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = ...,
     pure: bool = ...,
     cache: bool = ...,
     version: object = ...,
@@ -52,7 +52,7 @@ def task(
     priority: int | None = None,
     max_retries: int | None = None,
     retries: int | None = None,
-    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
     pure: bool = False,
     cache: bool = False,
     version: object = None,
@@ -86,7 +86,7 @@ def task(
             priority=priority,
             max_retries=max_retries,
             retries=retries,
-            retry_on=(retry_on,) if isinstance(retry_on, type) else retry_on,
+            retry_on=retry_on,  # type: ignore[arg-type]  # made a tuple there
             cost=cost,
             chunk_size=chunk_size,
         )
@@ -103,3 +103,16 @@ def task(
         )
 
     return decorate if _func is None else decorate(_func)
+
+
+def unknown_setting(called: str, given: Iterable[str], function: Callable[..., Any]) -> TypeError:
+    """Return the error of a client that is given what it has no argument for."""
+    return unknown_keyword(called, given, function, _place_of)
+
+
+def _place_of(name: str) -> str | None:
+    """Return what takes an option of tasks; None for what is none."""
+    places = [f"@task({name}=…)"] if name in (task.__kwdefaults__ or {}) else []
+    if name in OPTION_NAMES:
+        places.append(f"task_options=TaskOptions({name}=…)")
+    return " or ".join(places) or None

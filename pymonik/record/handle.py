@@ -44,11 +44,6 @@ def compared(other: object) -> bool:
     return _cannot_compare(None)
 
 
-def with_hint(shown: str, what: str) -> str:
-    """Return what `print` shows of handles: who prints one mostly means the value."""
-    return f"{shown[:-1]}; .get() gives {what}>"
-
-
 @public
 class ResultHandle(Generic[T_co]):
     """A handle to one value: of a call, of an element of a map, or of an object put.
@@ -209,7 +204,7 @@ class ResultHandle(Generic[T_co]):
         return f"<ResultHandle {harmless(self._client.views.describe(self))}>"
 
     def __str__(self) -> str:
-        return with_hint(repr(self), "its value")
+        return f"<ResultHandle {harmless(self._client.views.describe(self, hints=True))}>"
 
     def _repr_html_(self) -> str:
         return self._client.views.html(repr(self), [self._node])

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
 from pymonik._pickled import public
 from pymonik.errors import NoClientError
 from pymonik.record.completed import Completed, as_completed
-from pymonik.record.handle import ResultHandle, compared, handle_to, with_hint
+from pymonik.record.handle import ResultHandle, compared, handle_to
 from pymonik.system.other_names import hints_at_other_names
 from pymonik.values.options import in_seconds
 
@@ -287,7 +287,7 @@ class MultiResultHandle(Generic[T]):
         return f"<MultiResultHandle of {len(self)}>"
 
     def __str__(self) -> str:
-        return with_hint(repr(self), "a list of their values")
+        return f"<MultiResultHandle of {len(self)}; .get() gives a list of their values>"
 
     def _repr_html_(self) -> str:
         nodes = [node for node, _, _ in self._runs]

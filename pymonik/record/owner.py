@@ -86,8 +86,8 @@ class Stores(Protocol):
 class Shows(Protocol):
     """Tells what is known of a handle, in a line and in a notebook."""
 
-    def describe(self, handle: Any) -> str:
-        """Return what a handle says of itself."""
+    def describe(self, handle: Any, hints: bool = False) -> str:
+        """Return what a handle says of itself; hints: and what asking for its value does."""
 
     def html(self, text: str, nodes: list[Any]) -> str:
         """Return what a notebook shows for nodes."""

@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 
-def unknown_keyword(called: str, given: Iterable[str], function: Callable[..., Any]) -> TypeError:
-    """Return the error of a call with keywords that a function does not have."""
+def unknown_keyword(
+    called: str,
+    given: Iterable[str],
+    function: Callable[..., Any],
+    place_of: Callable[[str], str | None] = lambda name: None,
+) -> TypeError:
+    """Return the error of a call with keywords that a function does not have.
+
+    place_of: what has it instead, as far as it is known.
+    """
     import difflib  # only where something is wrong
 
     from pymonik.system.other_names import known_instead
@@ -22,4 +30,7 @@ def unknown_keyword(called: str, given: Iterable[str], function: Callable[..., A
     meant = known_instead(wrong, parameters)
     close = [meant] if meant else difflib.get_close_matches(wrong, parameters, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(parameters)}"
+    place = place_of(wrong)
+    if place and not meant:
+        hint = f"it is an option of {place}"
     return TypeError(f"{called} has no argument {wrong!r}: {hint}")

@@ -77,7 +77,7 @@ class TaskOptions(Struct):
 
     def __hash__(self) -> int:
         labels = tuple(sorted((self.options or {}).items()))
-        rest = [getattr(self, name) for name in _NAMES if name != "options"]
+        rest = [getattr(self, name) for name in OPTION_NAMES if name != "options"]
         return hash((labels, *rest))
 
     @property
@@ -167,10 +167,10 @@ def _labels(name: str, value: object) -> dict[str, str]:
 def _exceptions(name: str, value: object) -> tuple[type[BaseException], ...] | ExceptionTypes:
     if isinstance(value, ExceptionTypes):
         return value
-    types = value if isinstance(value, tuple) else (value,)
+    types = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     for kind in types:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise OptionsError(f"{name} takes exception types, not {kind!r}")
+            raise OptionsError(f"{name} takes an exception type, or several, not {kind!r}")
     return types
 
 
@@ -197,7 +197,7 @@ _CHECKS: dict[str, Any] = {
     "cost": _cost,
     "chunk_size": _whole(1),
 }
-_NAMES = field_names(TaskOptions)
+OPTION_NAMES = field_names(TaskOptions)
 _ALIASES = {"partition": "partition_id"}
 
 
@@ -217,7 +217,7 @@ def merge(*layers: TaskOptions | None) -> TaskOptions:
         if layer is None:
             continue
         demand(layer)
-        for name in _NAMES:
+        for name in OPTION_NAMES:
             # `armonik.common.TaskOptions` has fewer fields, and "" for what is not given.
             value = getattr(layer, name, None)
             if value is not None and (value != "" or isinstance(layer, TaskOptions)):
@@ -246,7 +246,7 @@ def as_armonik(options: TaskOptions) -> Any:
 def _unknown(keyword: str, prefix: str, name: str) -> OptionsError:
     from pymonik.system.other_names import known_instead  # only where something is wrong
 
-    choices = ("name", *_NAMES)
+    choices = ("name", *OPTION_NAMES)
     ours = known_instead(name, (*choices, *_ALIASES))
     hint = f"did you mean {prefix}{ours}? There" if ours else "there"
     allowed = ", ".join(prefix + choice for choice in choices)
@@ -259,7 +259,7 @@ def from_keywords(keywords: Mapping[str, Any], prefix: str = "") -> TaskOptions:
     for keyword, value in keywords.items():
         name = keyword[len(prefix) :]
         name = _ALIASES.get(name, name)
-        if name not in _NAMES:
+        if name not in OPTION_NAMES:
             raise _unknown(keyword, prefix, name)
         given[name] = value
     return TaskOptions(**given)
@@ -269,7 +269,7 @@ def meant(keyword: str) -> str:
     """Return how an option is written that was given like an argument; "" when it is none."""
     from pymonik.system.other_names import known_instead  # only where something is wrong
 
-    choices = ("name", *_NAMES, *_ALIASES)
+    choices = ("name", *OPTION_NAMES, *_ALIASES)
     name = keyword if keyword in choices else known_instead(keyword, choices)
     return f"; as an option of the call it is pmk_{name}=" if name else ""
 

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from pymonik import Pymonik, Task, TaskOptions, materialize, task
-from pymonik.errors import OptionsError, SignatureError, TaskDefinitionError, TreeError
+from pymonik.errors import (
+    BackendError,
+    OptionsError,
+    SignatureError,
+    TaskDefinitionError,
+    TreeError,
+)
 
 
 def numbers() -> Iterator[int]:
@@ -62,6 +68,34 @@ def test_an_unknown_keyword_is_told_with_the_nearest_one(
 def test_an_unknown_keyword_that_is_near_to_none_is_told_with_all() -> None:
     with pytest.raises(TypeError, match=r"has no argument 'zzz': it takes endpoint, partition, "):
         Pymonik(zzz=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: Pymonik(cache=True), "it is an option of @task(cache=…)"),  # type: ignore[arg-type]
+        (
+            lambda: Pymonik(retries=2),  # type: ignore[arg-type]
+            "it is an option of @task(retries=…) or task_options=TaskOptions(retries=…)",
+        ),
+        (
+            lambda: Pymonik(max_duration=4),  # type: ignore[arg-type]
+            "it is an option of @task(max_duration=…) or task_options=TaskOptions(max_duration=…)",
+        ),
+    ],
+)
+def test_an_option_of_tasks_is_told_with_its_place(call: Callable[[], Any], said: str) -> None:
+    with pytest.raises(TypeError, match="Pymonik has no argument") as told:
+        call()
+    assert str(told.value).endswith(f": {said}")
+
+
+def test_a_run_of_a_machine_cannot_be_joined() -> None:
+    with Pymonik(backend="inline") as client:
+        session_id = client.session_id
+    for given in (session_id, "local-0123456789ab"):
+        with pytest.raises(BackendError, match=f"{given}.* ended with it: a session of a cluster"):
+            Pymonik.attach(given)
 
 
 def test_what_is_tried_again_needs_a_number() -> None:

@@ -12,7 +12,7 @@ from pymonik.errors import Cancelled, NoClientError, TaskFailed
 from tests.conftest import Gate, Ledger
 
 from .conftest import Connect
-from .programs import add, inc, note, pass_gate, square, total
+from .programs import add, divide, inc, note, pass_gate, square, total
 
 
 def test_a_call_cancelled_before_the_flush_never_runs(client: Pymonik, ledger: Ledger) -> None:
@@ -51,6 +51,22 @@ def test_an_element_of_a_map_can_be_cancelled(client: Pymonik, ledger: Ledger) -
     assert [h.get() for i, h in enumerate(handles) if i != 2] == [0, 1, 3, 4]
     assert isinstance(handles[2].exception(), Cancelled)
     assert sorted(ledger.lines()) == ["0", "1", "3", "4"]
+
+
+def test_a_handle_promises_no_value_that_it_does_not_have(connect: Connect) -> None:
+    client = connect()
+    failed, dropped = divide.invoke(1, 0, pymonik=client), square.invoke(2, pymonik=client)
+    dropped.cancel()
+    assert "cancelled>" in repr(dropped)
+    assert "; .get() raises Cancelled>" in str(dropped)
+    assert "not sent yet; .get() gives its value>" in str(failed)
+    assert isinstance(failed.exception(), ZeroDivisionError)
+    assert "failed>" in repr(failed)
+    assert "; .get() raises its error>" in str(failed)
+    unsent = square.invoke(3, pymonik=client)
+    client.cancel()
+    assert "never sent>" in repr(unsent)
+    assert "gives its value" not in str(unsent)
 
 
 def test_cancelling_twice_says_the_same(client: Pymonik) -> None:

@@ -47,7 +47,7 @@ def test_the_last_error_is_raised_with_the_number_of_attempts(
     assert len(ledger.lines()) == 3
 
 
-@pytest.mark.parametrize("retry_on", [OSError, (OSError,), (KeyError, OSError)])
+@pytest.mark.parametrize("retry_on", [OSError, (OSError,), [KeyError, OSError]])
 def test_only_the_named_types_are_tried_again(
     client: Pymonik, ledger: Ledger, retry_on: Any
 ) -> None:

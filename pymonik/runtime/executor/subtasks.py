@@ -136,8 +136,8 @@ class Subtasks(Recorder, Scope):
             raise OptionsError("a task delegates once: two calls were made with delegate=True")
         self._delegated = handle
 
-    def describe(self, handle: Any) -> str:
-        """Describe a handle."""
+    def describe(self, handle: Any, hints: bool = False) -> str:
+        """Describe a handle, without a hint: no value can be asked for."""
         return f"of {handle._node.spec.name!r}, recorded in a task"
 
     def html(self, text: str, nodes: list[Any]) -> str:
