@@ -132,8 +132,7 @@ class Pymonik(Scope):
         """Join a session of another program, on a cluster, and return a client of it.
 
         session_id: that program's `client.session_id`. settings: as for the constructor. Values
-        with names are had by `lookup`; leaving the client leaves the session as it is. Raises
-        BackendError when there is no such session.
+        with names are had by `lookup`; leaving it ends no session. Raises BackendError without one.
         """
         client = cls(endpoint, **{"backend": "armonik", **settings})
         client.settings.join(session_id)
@@ -166,13 +165,13 @@ class Pymonik(Scope):
         self.parts.lifetime.close()
 
     def cancel(self) -> None:
-        """Drop what was not sent, cancel what was, and close.
+        """Drop what was not sent, cancel what was, and close: no call is taken any more.
 
         >>> with Pymonik() as client:
         ...     call = Task(print).invoke("never printed")
         ...     client.cancel()
         """
-        self.parts.lifetime.abandon(None)
+        self.parts.lifetime.cancel()
 
     def __enter__(self) -> Pymonik:
         self.create()

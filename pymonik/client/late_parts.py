@@ -6,11 +6,13 @@ of them are loaded, and a client that records nothing loads none.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from pymonik.system.forks import fork_safe
+from pymonik.system.safe_logging import safely
 
 if TYPE_CHECKING:
     from pymonik.client.parts import ClientParts
@@ -18,6 +20,16 @@ if TYPE_CHECKING:
 # Held while a client is put together: several threads may be the first to use it. A thread may take
 # it again: a finalizer amid this may use the same client.
 _ASSEMBLING = fork_safe(threading.RLock())
+# Of the clients that were put together, as long as these live.
+_LIFETIMES: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+# Registered when PymoniK is imported, and so called behind functions of the user's that may close
+# clients, or ask for values.
+@atexit.register
+def _tell_unsent() -> None:
+    for lifetime in list(_LIFETIMES):
+        safely("what was never sent", lifetime.tell_unsent)
 
 
 def part() -> Any:
@@ -50,5 +62,6 @@ def _assembled(client: Any) -> ClientParts:
             parts = ClientParts(client.settings, weakref.ref(client), client._surroundings)
             # Unless a finalizer of the user's, amid this, has put together others, and used them.
             vars(client).setdefault("parts", parts)
+            _LIFETIMES.add(parts.lifetime)
         made: ClientParts = vars(client)["parts"]
         return made

@@ -25,10 +25,16 @@ from pymonik.errors import ClusterError
 from pymonik.graph.ir import Call
 from pymonik.humanize import counted
 from pymonik.record.current import close_here, open_here
-from pymonik.record.recorder import Recorder
+from pymonik.record.recorder import Recorder, users_line
 from pymonik.system.safe_logging import safely
+from pymonik.values.foreign import harmless
 
 logger = logging.getLogger("pymonik")
+# Why calls were never sent: a block that an error has left, or a client that nobody asked.
+_LEFT = "the block was left early"
+_FORGOTTEN = "get() or wait() for them, flush() or close() the client"
+# Calls that are named where several were never sent: a line is to be read.
+_NAMED = 5
 
 # Those of clients that have opened their backend and were not closed, in that order. Weak: a client
 # has handles in its names and calls, which hold it, so that to hold a part of it is to hold it.
@@ -131,15 +137,19 @@ class Lifetime:
             self._state.is_closed = self._state.is_closed or is_done
             return self._state.is_closed
 
-    def abandon(self, error: BaseException | None) -> None:
-        """Drop what was not sent, cancel what was."""
+    def cancel(self) -> None:
+        """Drop what was not sent, cancel what was, and close: later calls are told who did so."""
+        place = f"was cancelled at {users_line()}"
+        if not self._state.is_closed:
+            self._state.ended = place
+        self.abandon(None, f"the client {place}")
+
+    def abandon(self, error: BaseException | None, why: str = _LEFT) -> None:
+        """Drop what was not sent, and say why, cancel what was."""
         # First of all: a thread that finds its call pending no more finds the client closed.
         was_closed = self._state.is_closed
         self._state.is_closing = self._state.is_closed = True
-        dropped = self._unsent()
-        if dropped:
-            lost = f"{counted(dropped, 'call')} never sent"
-            logger.warning("%s: the block was left early", lost)
+        self._tell_unsent(why)
         # Without the lock: whoever holds it may be waiting for a cluster that does not answer.
         self._recorder.pending.clear()
         is_ours = self._engine.is_of_this_process  # in a fork of it, the work is that of others
@@ -166,7 +176,24 @@ class Lifetime:
         if is_open and self._engine.is_of_this_process:  # else no thread runs: it is the parent's
             ENDINGS.put(self._end_collected)
 
+    def tell_unsent(self) -> None:
+        """Say at the end of the program what was recorded and never asked for."""
+        if self._engine.is_of_this_process and not self._state.is_closed:
+            self._tell_unsent(_FORGOTTEN)
+
+    def _tell_unsent(self, why: str) -> None:
+        calls = [node for node in self._recorder.pending[:] if type(node) is Call]
+        count = sum(map(self._recorder.will_run, calls))
+        if count:
+            # By instruction: a line is worked out for those alone that are named.
+            places = list({(id(node.site), node.lasti): node for node in calls}.values())
+            named = ", ".join(f"{node.spec.name} at {node.where}" for node in places[:_NAMED])
+            named = harmless(named) + (", …" if len(places) > _NAMED else "")
+            logger.warning("%s never sent (%s): %s", counted(count, "call"), named, why)
+
     def _end_collected(self) -> None:
+        safely("what was never sent", self._tell_unsent, _FORGOTTEN)
+        self._recorder.pending.clear()
         done, total = self._engine.opened().progress()
         # A cluster would run it to the end for nobody, and charge for it.
         if self._engine.traits.is_remote:
@@ -180,10 +207,12 @@ class Lifetime:
         if engine.backend is None or not engine.traits.is_remote or not engine.is_of_this_process:
             return
         if self._settings.detach:
+            self._tell_unsent(_FORGOTTEN)
+            self._recorder.pending.clear()
             self._state.is_closing = self._state.is_closed = True
             self._let_go()
         else:
-            self.abandon(None)
+            self.abandon(None, _FORGOTTEN)
 
     def is_idle(self) -> bool:
         """Return whether all that was sent has ended, and all waits and callbacks for it, too."""

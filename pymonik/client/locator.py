@@ -53,7 +53,9 @@ class Locator:
                     self._flush_by(node, timeout, end, is_sent)
             if node.location is None:
                 if self._state.is_closed:
-                    raise NoClientError("this client is closed, and the call was never sent")
+                    raise NoClientError(
+                        f"this client {self._state.ended}, and the call was never sent"
+                    )
                 if self._state.is_compiling and self._state.is_held_here:
                     raise BackendError(
                         "a value is waited for by what runs amid a flush, such as a finalizer, and "

@@ -32,13 +32,15 @@ class ScopeState:
     the call stands in `pending`, and who closes sets it before `pending` is looked at.
     """
 
-    __slots__ = ("is_closed", "is_closing")
+    __slots__ = ("ended", "is_closed", "is_closing")
 
     def __init__(self) -> None:
         # While it is being closed nothing more is recorded, but for what callbacks record; once it
         # is closed, nothing at all.
         self.is_closing = False
         self.is_closed = False
+        # How it ended, for those who come later; written before `is_closed`.
+        self.ended = "is closed"
 
     def check(self, delegate: bool) -> None:
         """Refuse a call that cannot be recorded here; inside a task it may delegate."""
@@ -47,7 +49,7 @@ class ScopeState:
     def check_open(self) -> None:
         """Refuse what a scope that was closed cannot do."""
         if self.is_closed:
-            raise NoClientError("this client is closed: create a new one")
+            raise NoClientError(f"this client {self.ended}: create a new one")
 
 
 class Arguments:

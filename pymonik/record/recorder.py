@@ -149,6 +149,10 @@ class Recorder:
         """
         self._given_up.setdefault(node, {})[index] = failure
 
+    def will_run(self, node: Call) -> int:
+        """Return how many calls of a pending node were not given up."""
+        return (1 if node.n is None else node.n) - len(self._given_up.get(node, ()))
+
     def _stand_in(self, node: Call, failures: dict[int, Any]) -> StandIn:
         """Return a map in which elements take failures for their first argument.
 
@@ -173,8 +177,7 @@ class Recorder:
             slots = tuple(map(self.arguments.slot_of_handle, handles_in))
             handle = self.builtin_call(owner, identity, (Template(content, slots),))
             return handle.named(name) if name else handle
-        frame = _users_frame()
-        node = Put(content, name, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        node = Put(content, name, users_line())
         made: ResultHandle[T] = handle_to(node, 0, owner)
         if name is not None:
             self.names[name] = made
@@ -243,6 +246,12 @@ class Recorder:
 def _demand_name(name: object) -> None:
     if not isinstance(name, str) or not name:
         raise OptionsError(f"a name is a non-empty string, not {name!r}")
+
+
+def users_line() -> str:
+    """Return "file:line" of the user's code that runs."""
+    frame = _users_frame()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _users_frame() -> Any:
