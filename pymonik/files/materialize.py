@@ -99,12 +99,12 @@ class Materialize:
 
 @public
 def materialize(
-    source: str | os.PathLike[str], worker_path: str | os.PathLike[str] | None = None
+    source_path: str | os.PathLike[str], worker_path: str | os.PathLike[str] | None = None
 ) -> Materialize:
-    """Name the file or folder at `source` by its content, to be put at `worker_path` on the worker.
+    """Name a file or folder here by its content, to be put at `worker_path` on the worker.
 
-    Without a `worker_path`, a relative `source` is put at the same path; an absolute one is refused
-    with a `TypeError`. Raises `FileNotFoundError` when there is nothing at `source`, and
+    Without a `worker_path`, a relative source is put at the same path; an absolute one is refused
+    with a `TypeError`. Raises `FileNotFoundError` when there is nothing at the source, and
     `TreeError`, a `ValueError`, for what cannot be shipped: devices, sockets, links that lead out
     of the folder; and for a relative `worker_path` that leads out of the folder of the task.
 
@@ -119,7 +119,7 @@ def materialize(
     ...     rate.invoke(materialize(source.name, "rate.txt")).get()
     1.08
     """
-    path = _path_of("source", source)
+    path = _path_of("source_path", source_path)
     if worker_path is None:
         if path.is_absolute():
             raise TypeError(

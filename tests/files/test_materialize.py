@@ -66,7 +66,7 @@ def test_a_file_is_named_by_its_sha256(tmp_path: Path) -> None:
 
 
 def test_the_fields_are_those_of_the_eager_sdk(folder: Path) -> None:
-    mat = materialize(source=folder, worker_path="/data")
+    mat = materialize(source_path=folder, worker_path="/data")
     assert (mat.source_path, mat.worker_path, mat.is_directory, mat.result_id) == (
         str(folder),
         "/data",
@@ -259,5 +259,5 @@ def test_paths_may_be_bytes_and_what_is_none_is_named(tmp_path: Path) -> None:
         materialize(tmp_path / "a", 3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"a path as worker_path: 'a\\x00b' has a NUL"):
         materialize(tmp_path / "a", "a\0b")
-    with pytest.raises(TypeError, match="a path as source, not None"):
+    with pytest.raises(TypeError, match="a path as source_path, not None"):
         materialize(None, "a")  # type: ignore[arg-type]
