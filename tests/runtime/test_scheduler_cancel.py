@@ -7,7 +7,7 @@ import pytest
 from pymonik.runtime.host.events import AllFailed, JournalRead
 from pymonik.system.structs import replace
 
-from .units import Machine, failure, unit
+from .units import Machine, failure, step, unit
 
 
 def test_a_unit_that_waits_is_cancelled_before_it_runs() -> None:
@@ -79,13 +79,15 @@ def test_what_arrives_after_the_end_of_everything_changes_nothing(event: str) ->
 
 def test_all_that_is_unfinished_can_end_with_one_failure() -> None:
     machine = Machine(1)
-    a, b = unit("a", 2, priority=2), unit("b")
+    a = unit("a", 2, priority=2, steps=[step(abs, name="a", site="user.py:7")])
+    b = unit("b")
     c = unit("c", 1, b)
     machine.add(a, b, c)
     machine.report(0, a, 0, 1)
     over = failure("every unfinished task", "cancelled")
     machine.tell(AllFailed(over))
-    # Each says which task it is of.
-    of_a, of_b, of_c = (replace(over, task=name) for name in "abc")
+    # Each says which task it is of, and where that was called.
+    of_a = replace(over, task="a", site="user.py:7")
+    of_b, of_c = (replace(over, task=u.name, site=u.program.steps[0].site) for u in (b, c))
     assert [u.outputs.columns[0] for u in (a, b, c)] == [["a0", of_a], [of_b], [of_c]]
     assert (machine.state.unfinished, machine.ready()) == (0, [])

@@ -84,12 +84,17 @@ def all_failed(state: SchedulerState, event: AllFailed) -> None:
     state.ready.clear()
     state.out += [KillExecutor(number) for number, pieces in state.executors.items() if pieces]
     if event.failure.kind == "cancelled":  # for who draws the run: one of each name tells it
-        names = dict.fromkeys(running.unit.name for running in state.units.values())
-        state.failures.note([replace(event.failure, task=name) for name in names])
+        ended = {running.unit.name: _ended(running.unit, event) for running in state.units.values()}
+        state.failures.note(list(ended.values()))
     for running in list(state.units.values()):
-        state.fail(running, replace(event.failure, task=running.unit.name))
+        state.fail(running, _ended(running.unit, event))
     state.complete.clear()
     state.dependents.clear()
+
+
+def _ended(unit: Unit, event: AllFailed) -> Failure:
+    site = site_of(unit.program.steps[0], 0)
+    return replace(event.failure, task=unit.name, site=event.failure.site or site)
 
 
 def environment_failed(state: SchedulerState, event: EnvironmentFailed) -> None:
