@@ -23,6 +23,7 @@ WRITERS = {
     "record/recorder.py": "names and numbers what it records",
     "runtime/executor/subtasks.py": "is the recorder in a task",
     "plan/lower.py": "binds: says where values will be found",
+    "plan/plan.py": "does so for whoever makes plans",
     "cache/splice.py": "binds what was known before",
     "client/cancel.py": "binds what was dropped to its failure",
     "runtime/executor/own_handles.py": "binds what a task has taken back to its failure",

@@ -125,8 +125,9 @@ def test_a_database_that_cannot_be_used_is_no_reason_to_fail(
         if obstacle == "full":  # so that the record needs pages that there are not
             named = [Task(add.func, func_name=os.urandom(3000).hex()) for _ in range(20)]
             assert [task.invoke(1, 2).get() for task in named] == [3] * 20
-    (said,) = caplog.records
-    assert "this run is not recorded" in said.getMessage()
+    # Clients of earlier tests may say something, too.
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("this run is not recorded" in message for message in said) == 1
     if held is not None:
         held._db.execute("ROLLBACK")
         assert held.list(10) == []

@@ -31,7 +31,7 @@ def run_lanes(runner: StepRunner, gang: Gang) -> Report:
         if cells.stopped == AGAIN or (not is_here and (gang.member or cells.stopped)):
             return Report(0, 0, nothing, [], last=True, is_late=True)
         cells.come()
-        runner.steps = LaterSteps(runner.assignment.program)
+        runner.use_steps(LaterSteps(runner.assignment.program))
         return Lanes(runner, gang, cells, is_here).run()
 
 

@@ -43,7 +43,7 @@ class StepRunner:
         self.hosting = hosting
         self.feed = ArgumentReader(assignment.sources)
         program = assignment.program
-        # Those of lanes are made later: see `gang_part`.
+        # Those of lanes are made later: see `use_steps`.
         self.steps: Sequence[StepCode] = program.steps if assignment.gang is None else ()
         steps = self.steps
         # A step that is tried again needs its arguments again: then nothing is handed over.
@@ -68,6 +68,10 @@ class StepRunner:
         # A map is cut by its elements: its steps stay together. Lanes stop by themselves.
         is_cut = program.n == 1 and len(steps) > 1 and assignment.gang is None
         self._last_beside = last_beside(steps) if is_cut else 0
+
+    def use_steps(self, steps: Sequence[StepCode]) -> None:
+        """Take the steps of lanes, of which most are never asked for."""
+        self.steps = steps
 
     @cached_property
     def calls(self) -> list[Callable[[int, Sequence[Any]], Any]]:
