@@ -137,6 +137,7 @@ def test_who_comes_when_its_part_was_taken_over_runs_none_of_it(
     runner: Any = SimpleNamespace(
         outputs={0: 1}, steps=[None] * 2, errors=[], assignment=assignment, hosting=hosting
     )
+    runner.use_steps = lambda steps: None
     report = run_lanes(runner, Gang(file, LANES, 2, member, 2, False))
     assert (report.start, report.stop, report.columns) == (0, 0, [[]])
     assert report.is_late is bool(member)
