@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -17,7 +18,8 @@ import pytest
 from pymonik import Pymonik, Task, task
 from pymonik.emulator import Emulator
 from pymonik.errors import BackendError, ExecutorDied
-from tests.conformance.seams import until
+from pymonik.runtime.executor.channel import HostChannel
+from tests.conformance.seams import Other, until
 from tests.conftest import PATIENCE
 
 same = Task(lambda x: x, func_name="same")
@@ -109,6 +111,25 @@ def test_a_fork_is_told_so_also_while_another_thread_holds_the_locks(backend: st
         holder.join()
         assert ["forked" in line for line in lines] == [True, True, True, True, False], lines
         assert pending.get() == 2
+
+
+def test_a_fork_of_an_executor_hears_that_it_cannot_ask_while_another_thread_does() -> None:
+    ours, theirs = socket.socketpair()
+    channel = HostChannel(theirs)
+    asking = Other(lambda: channel.ask("id"))
+    assert ours.recv(1)
+
+    def ask(write: Any) -> None:
+        channel.close()  # as each fork of an executor does
+        with pytest.raises(LookupError) as caught:
+            channel.ask("id")
+        write(str(caught.value))
+
+    assert "no engine listens to a fork" in in_a_fork(ask)
+    ours.close()
+    with pytest.raises((LookupError, OSError)):
+        asking.value()
+    channel.close()
 
 
 def test_a_client_of_a_forks_own_calls_back(client: Pymonik) -> None:

@@ -107,6 +107,9 @@ class HostChannel:
 
     def ask(self, result_id: str) -> Any:
         """Return an object that the host has; raises LookupError. What else comes is kept."""
+        # Asked before the locks are: a thread that a fork does not have may hold them for ever.
+        if self.is_closed:
+            raise LookupError("no engine listens to a fork of an executor, nor to one that ends")
         if self._reads_here():
             raise RuntimeError(
                 "what reads the messages of the engine was interrupted, it cannot ask"
