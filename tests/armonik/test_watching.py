@@ -191,3 +191,19 @@ def test_a_finalizer_may_wait_amid_the_making_of_what_listens(
         monkeypatch.setattr(subscription, "EventWatcher", make)
         client.parts.engine.opened()._sender.listen()  # type: ignore[attr-defined]
         assert (value.get(PATIENCE), found) == (1, [4, 9])
+
+
+def test_a_watcher_that_is_closed_late_leaves_the_next_one_to_hear_of_recoveries(
+    connect: Connect,
+) -> None:
+    with connect() as client:
+        assert square.invoke(1).get(PATIENCE) == 1
+        subscription = client.parts.engine.opened()._sender._subscription  # type: ignore[attr-defined]
+        older, subscription._watcher = subscription._watcher, None
+        newer = subscription.listen()
+        older.close()
+        older.start()
+        until(lambda: newer._stream is not None)
+        stream = newer._stream
+        newer._rpc.breaker.recovered()
+        until(lambda: newer._stream is not stream)

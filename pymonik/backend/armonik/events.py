@@ -82,9 +82,6 @@ class EventWatcher:
 
     def start(self) -> None:
         """Start the threads, unless others have; what a handler raises amid it loses none."""
-        if self._unstarted and not self._is_closing:
-            # Whoever was ill may have forgotten its subscriptions.
-            self._rpc.breaker.recovered = self._replace
         while self._unstarted:
             with DeferredSignals(), contextlib.suppress(IndexError):  # others were faster
                 target = self._unstarted.pop()
@@ -120,7 +117,6 @@ class EventWatcher:
         # First: a stream that is being opened now is cancelled by the thread that opens it.
         self._closing.set()
         self._wake.set()
-        self._rpc.breaker.recovered = lambda: None
         with self._lock:
             stream = self._stream
         if stream is not None:
@@ -181,7 +177,7 @@ class EventWatcher:
         self._tell(f"no events ({code_of(error)})")
         return RECHECK_MOST
 
-    def _replace(self) -> None:
+    def replace_stream(self) -> None:
         """End the stream that is open; its thread opens another one."""
         with self._lock:
             stream, self._is_replacing = self._stream, self._stream is not None
@@ -219,7 +215,7 @@ class EventWatcher:
                     is_to_replace = True
                 due = self._polling.due(is_awaited)
             if is_to_replace:
-                self._replace()
+                self.replace_stream()
             if now < due:
                 # Short even where nothing is due: whether anybody still waits is asked, not told.
                 self._wake.wait(min(due - now, _TICK))

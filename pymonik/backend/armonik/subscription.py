@@ -32,6 +32,8 @@ class Subscription:
         self._watcher: EventWatcher | None = None
         self._is_closed = False
         tracker.changed.begun = self._listen_on
+        # Whichever watcher there is then: one that is closed as it starts takes it from no other.
+        session.rpc.breaker.recovered = self._subscribe_again
 
     def _listen_on(self) -> None:
         """Listen while anything is open: see `close`."""
@@ -60,6 +62,12 @@ class Subscription:
             broken=self._tracker.break_down,
             is_over=lambda: self._is_closed and self._stop_unless(self._tracker.is_awaited),
         )
+
+    def _subscribe_again(self) -> None:
+        """Have the stream opened anew: whoever was ill may have forgotten its subscriptions."""
+        watcher = self._watcher
+        if watcher is not None:
+            watcher.replace_stream()
 
     def _expired(self) -> ClusterError:
         """Make the error of a session that is gone, with all that was to come of it."""
