@@ -59,7 +59,7 @@ def plain_runners(
     assignment: Assignment,
     steps: Sequence[StepCode],
     hosting: ExecutionServices,
-    functions: Callable[[StepCode], LoadedFunction],
+    functions: Callable[[Any], LoadedFunction],
     outputs: dict[int, int],
     columns: list[list[Any]] | None,
 ) -> tuple[PlainElements | None, PlainSteps | None]:
@@ -74,7 +74,7 @@ def plain_runners(
     step = steps[0]
     if step.keep is not True:
         return None, None
-    return PlainElements(assignment, hosting, step, functions(step), columns[0]), None
+    return PlainElements(assignment, hosting, step, functions(step.function), columns[0]), None
 
 
 class PlainElements:
@@ -157,13 +157,13 @@ class PlainSteps:
         self,
         steps: Sequence[StepCode],
         hosting: ExecutionServices,
-        functions: Callable[[StepCode], LoadedFunction],
+        functions: Callable[[Any], LoadedFunction],
         outputs: dict[int, int],
         columns: Sequence[list[Any]],
     ) -> None:
         self._hosting = hosting
         self._steps = [
-            (step, functions(step), columns[place], _source(step), outputs.get(place))
+            (step, functions(step.function), columns[place], _source(step), outputs.get(place))
             for place, step in enumerate(steps)
         ]
 

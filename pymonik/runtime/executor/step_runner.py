@@ -63,7 +63,7 @@ class StepRunner:
         # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
         assert taken is not None or assignment.gang or self.calls
         self._plain_elements, self._plain_steps = plain_runners(
-            assignment, steps, hosting, self.function, self.outputs, taken
+            assignment, steps, hosting, self.loaded, self.outputs, taken
         )
         # A map is cut by its elements: its steps stay together. Lanes stop by themselves.
         is_cut = program.n == 1 and len(steps) > 1 and assignment.gang is None
@@ -80,7 +80,7 @@ class StepRunner:
 
     def _caller(self, place: int) -> Callable[[int, Sequence[Any]], Any]:
         step = self.steps[place]
-        return caller(step, self.feed, self.function(step))
+        return caller(step, self.feed, self.loaded(step.function))
 
     @cached_property
     def _residual(self) -> ResidualSteps:
@@ -92,10 +92,6 @@ class StepRunner:
     def uses(self) -> list[int]:
         """How often the value of each step is used by others of its element."""
         return uses_of(self.steps)
-
-    def function(self, step: StepCode) -> LoadedFunction:
-        """Return the function of a step."""
-        return self.loaded(step.function)
 
     def loaded(self, item: Any) -> LoadedFunction:
         """Return a function by what steps say of it: a content, or its place among the inputs."""
