@@ -9,8 +9,6 @@ from pymonik.system.structs import Struct, field
 
 # What `PYMONIK_RUNS` says where no run is to be recorded.
 OFF = "off"
-
-
 # Stands between the session of another program, which a run has joined, and what is its own.
 GUEST = "+"
 

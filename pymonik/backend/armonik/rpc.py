@@ -88,7 +88,6 @@ class RpcClient:
         """Call once, and add the data that come: it takes as long as any come."""
 
         def ask(number: int) -> None:
-            nonlocal data
             for answer in self._stalls.answers(method(request), deadline_of()):
                 data.extend(answer.data_chunk)
                 self._under_way[number] = name_of(method), time.monotonic() + QUIET
