@@ -224,6 +224,49 @@ def test_none_is_left_half_written(program: Program, monkeypatch: pytest.MonkeyP
     assert program.bundles == []
 
 
+def test_none_is_left_by_an_interrupt(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    program.load()
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        program.end()
+    assert program.bundles == []
+
+
+def test_nothing_is_read_for_one_that_cannot_be_written(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each program of an installation that is not the user's own would read it all at its end."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("not yours")
+
+    read: list[object] = []
+    program.load()
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(code_bundle, "_compiled", lambda *args: read.append(args))
+    program.end()
+    assert read == program.bundles == []
+
+
+def test_modules_that_no_bundle_is_for_are_not_missed(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each program that loads them, as all of a cluster do, would write the bundle anew."""
+    monkeypatch.setattr(code_bundle, "_APART", frozenset({"below"}))
+    monkeypatch.setattr(code_bundle, "_FEW", 0)
+    program.load()
+    program.end()
+    (path,) = program.bundles
+    before = path.stat().st_ino
+    program.start()
+    assert program.load() == NAMES
+    program.end()
+    assert path.stat().st_ino == before
+
+
 def test_modules_whose_pyc_is_of_a_digest_are_left_to_python(program: Program) -> None:
     import py_compile
 

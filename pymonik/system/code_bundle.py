@@ -25,8 +25,8 @@ _APART = frozenset(
 # A module is where it is in the package, the time and size of its source, and a range of bytes.
 _Entry = tuple[str, int, int, int, int]
 _PACKAGE = "/__init__.py"
-# Modules that are not in it, of those that were looked for: fewer are not worth another bundle, so
-# that who edits one file after the other does not get one after each run.
+# Modules that are missing, of those that were looked for and are for bundles: fewer are not worth
+# another bundle, so that who edits one file after the other does not get one after each run.
 _FEW = 8
 # Bytes that say how long the table of the modules is; and those at the start of a `.pyc` file: four
 # numbers of four bytes, of which the second says how it is known to be current (PEP 552).
@@ -66,7 +66,7 @@ class CodeBundle:
         self._path = path
         # What was read: the modules, and the code of all of them.
         self._held: tuple[dict[str, _Entry], memoryview] | None = None
-        # How many modules were looked for, and were not in it as they are now.
+        # How many modules were looked for that could be in it, and were not as they are now.
         self._missed = 0
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -92,7 +92,8 @@ class CodeBundle:
                 if is_package:
                     spec.submodule_search_locations = [os.path.dirname(file)]
                 return spec
-        self._missed += 1
+        if not _is_apart(name[len(self._prefix) :]):
+            self._missed += 1
         return None
 
     def release(self) -> None:
@@ -126,6 +127,21 @@ class CodeBundle:
         return [sys.version, self._folder]
 
     def _write(self) -> None:
+        # Whole or not at all, whoever else writes one: as `importlib` does. Made before anything is
+        # read: where it may not be, no program is to pay for that at its end.
+        made = f"{self._path}.{os.getpid()}"
+        mode = os.stat(self._folder).st_mode & 0o666
+        file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with open(file, "wb") as opened:
+                opened.writelines(self._content())
+            os.replace(made, self._path)
+        except BaseException:  # Ctrl-C, too, leaves nothing
+            os.unlink(made)
+            raise
+
+    def _content(self) -> list[bytes]:
+        """Return what stands in a bundle of what Python keeps now."""
         entries: dict[str, _Entry] = {}
         codes: list[bytes] = []
         stop = 0
@@ -139,18 +155,7 @@ class CodeBundle:
                 entries[name.replace("/", ".")] = entry
                 codes.append(code)
         table = marshal.dumps((*self._maker(), entries, stop))
-        # Whole or not at all, whoever else writes one: as `importlib` does.
-        made = f"{self._path}.{os.getpid()}"
-        mode = os.stat(self._folder).st_mode & 0o666
-        file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with open(file, "wb") as opened:
-                opened.write(len(table).to_bytes(_LENGTH, "little"))
-                opened.writelines([table, *codes])
-            os.replace(made, self._path)
-        except OSError:
-            os.unlink(made)
-            raise
+        return [len(table).to_bytes(_LENGTH, "little"), table, *codes]
 
     def _sources(self) -> list[str]:
         """Return the files of modules, below the folder of the package, that bundles are for."""
@@ -160,6 +165,12 @@ class CodeBundle:
             below[:] = [name for name in below if f"{place}/{name}"[1:] not in _APART]
             found += [f"{place}/{name}" for name in files if name.endswith(".py")]
         return found
+
+
+def _is_apart(name: str) -> bool:
+    """Return whether bundles are not for a module: no other bundle would have it, either."""
+    place = name.replace(".", "/")
+    return any(place == folder or place.startswith(f"{folder}/") for folder in _APART)
 
 
 def _compiled(source: str, status: os.stat_result) -> bytes | None:
