@@ -8,20 +8,18 @@ business of its `compiler`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import Graph
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.repeated import RepeatedPlan
 from pymonik.plan.template import Templates
 from pymonik.system.deferred_signals import Loading
-from pymonik.system.garbage import go_on, put_off
+from pymonik.system.garbage import collecting_later
 
 if TYPE_CHECKING:
     from pymonik.graph.target import Target
     from pymonik.plan.graph_template import GraphTemplates
-
-T = TypeVar("T")
 
 
 class PlanMaker:
@@ -60,14 +58,14 @@ class PlanMaker:
         templates = self.graph_templates
         if templates is None:
             return None
-        return _collecting_later(lambda: templates.plan(graph, optimize, target()))
+        return collecting_later(lambda: templates.plan(graph, optimize, target()))
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""
         with Loading():
             from pymonik.graph.passes import run_passes
             from pymonik.plan.lower import lower
-        plan = _collecting_later(lambda: lower(run_passes(graph, target, optimize)))
+        plan = collecting_later(lambda: lower(run_passes(graph, target, optimize)))
         if len(graph.nodes) < 2:
             self.templates.note(graph, optimize, plan)
         elif self._has_made_graph:
@@ -96,21 +94,3 @@ class PlanMaker:
             from pymonik.plan.lower import bind  # which has made it
 
             bind(plan.graph, plan)
-
-
-def _collecting_later(make: Callable[[], T]) -> T:
-    """Return what is made, with garbage collected behind it: it is many objects, none in a cycle.
-
-    No block of a context manager: Ctrl-C may come amid its methods, and then collection would be
-    put off for as long as somebody keeps the error.
-    """
-    block = object()
-    try:
-        put_off(block)
-        return make()
-    finally:
-        try:
-            go_on(block)
-        except BaseException:  # raised by a handler, as that of Ctrl-C
-            go_on(block)
-            raise

@@ -9,8 +9,12 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from pymonik.system.forks import fork_safe
+
+T = TypeVar("T")
 
 # Such blocks, and the thread that each is of, and whether garbage is to be collected again behind
 # the last of these.
@@ -40,18 +44,23 @@ def go_on(block: object) -> None:
         _collect_again()
 
 
-class CollectingLater:
-    """A block that may use up all of the stack: finalizers run behind it, where they have room."""
+def collecting_later(make: Callable[[], T]) -> T:
+    """Return what is made, with garbage collected behind it.
 
-    def __enter__(self) -> None:
+    For many objects, none in a cycle; or where all of the stack may be used up, and finalizers have
+    no room. No block of a context manager: Ctrl-C may come amid its methods, and then none would be
+    collected from then on.
+    """
+    block = object()
+    try:
+        put_off(block)
+        return make()
+    finally:
         try:
-            put_off(self)
-        except BaseException:  # raised by a handler, when it was put off already
-            go_on(self)
+            go_on(block)
+        except BaseException:  # raised by a handler, as that of Ctrl-C
+            go_on(block)
             raise
-
-    def __exit__(self, *_: object) -> None:
-        go_on(self)
 
 
 def is_collecting() -> bool:

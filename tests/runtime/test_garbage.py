@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import gc
+import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 
 import pytest
 
-from pymonik.plan.maker import _collecting_later
+from pymonik.capture.pickling.pickler import Pickler
+from pymonik.capture.text.canonical_text import text
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.system import garbage
 from pymonik.system.deferred_signals import Loading
-from pymonik.system.garbage import is_collecting
+from pymonik.system.garbage import collecting_later, is_collecting
 from tests.conformance.seams import Other, until
 from tests.interruption import Interruption
 from tests.runtime.test_deferred_signals import forked
 
-# Where a plan is made; a block of a context manager would be interrupted in the second, too.
-OF_PLANS = ("pymonik.plan.maker", "contextlib")
+# A block of a context manager would be interrupted in the second, too.
+PLACES = ("pymonik.system.garbage", "contextlib")
 
 
 @pytest.fixture(autouse=True)
@@ -73,23 +76,36 @@ def test_garbage_is_collected_again_once_all_threads_have_loaded() -> None:
 
 def test_a_plan_that_is_made_while_another_thread_loads_puts_it_off_until_both_are_done() -> None:
     with ExitStack() as elsewhere:
-        _collecting_later(lambda: elsewhere.enter_context(loading_elsewhere()))
+        collecting_later(lambda: elsewhere.enter_context(loading_elsewhere()))
         assert not gc.isenabled()
     assert gc.isenabled()
 
 
-def test_a_plan_that_is_interrupted_leaves_it_as_the_program_has_it(collects: bool) -> None:
+def pickle_many() -> None:
+    Pickler(io.BytesIO()).dump(list(map(Fraction, range(50))))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: collecting_later(object), pickle_many, lambda: text([1])],
+    ids=["plan", "pickle", "text"],
+)
+def test_what_is_interrupted_leaves_it_as_the_program_has_it(
+    collects: bool, make: Callable[[], object]
+) -> None:
+    make()  # what it loads is loaded
     place, is_through, held = 0, False, []
     while not is_through:
         place += 1
-        with Interruption(place, ("pymonik.system.garbage", *OF_PLANS)) as interruption:
+        with Interruption(place, PLACES) as interruption:
             try:
-                _collecting_later(object)
+                make()
             except KeyboardInterrupt as error:
                 held.append(error)  # as the prompt does
         is_through = not interruption.has_come
         assert gc.isenabled() is collects, place
         assert is_collecting() is collects
+        assert not garbage._waiting
     assert place > 5
 
 

@@ -131,7 +131,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
             super().dump(obj)
         finally:
             if self._met >= _MANY:
-                go_on(self)
+                try:
+                    go_on(self)
+                except BaseException:  # raised by a handler, as that of Ctrl-C
+                    go_on(self)
+                    raise
 
     def reducer_override(self, obj: Any) -> Any:
         """Put a numbered slot where a handle is; carry local functions and classes by value."""

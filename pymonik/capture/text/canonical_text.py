@@ -20,7 +20,7 @@ from pymonik.capture.code_text import uses
 from pymonik.capture.reachable import global_names
 from pymonik.capture.text.by_name import is_unnamed, package_of, pickled
 from pymonik.capture.text.value_text import ValueWriter
-from pymonik.system.garbage import CollectingLater
+from pymonik.system.garbage import collecting_later
 
 # What a class statement, an abstract class or the pickler notes for itself, and what is found again
 # in the rest of the class. Compiled forms that pydantic makes of the fields hold addresses.
@@ -79,8 +79,7 @@ def _used(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
 
 def _written(writer: TextWriter, value: Any, write: Callable[[Any], None]) -> str:
     try:
-        with CollectingLater():
-            write(value)
+        collecting_later(lambda: write(value))
     except RecursionError:
         return pickled(value)
     return writer.text()
