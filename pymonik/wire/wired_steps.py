@@ -52,7 +52,8 @@ class StepWiring:
         wiring = _known.get(data)
         if wiring is None:
             sources, keep, sites = pickle.loads(data)
-            if sum([len(one.keep) for one in _known.values()]) + len(keep) > _STEPS:
+            # Of a copy: other threads load programs, too, where calls run in the program itself.
+            if sum([len(one.keep) for one in [*_known.values()]]) + len(keep) > _STEPS:
                 _known.clear()
             wiring = _known[data] = cls(sources, keep, sites, data)
         return wiring

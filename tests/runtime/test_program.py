@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pymonik.values.outcome import Failure
+from pymonik.wire import wired_steps
 from pymonik.wire.program import Program, Shared, cut, parts_of
 from pymonik.wire.wired_steps import StepWiring, WiredSteps
 
@@ -80,6 +82,26 @@ def test_how_steps_are_wired_is_loaded_once() -> None:
     first, second = (Program.load(wired(*values)[0].data) for values in ("abc", "def"))
     assert first.sources[0] is second.sources[0]
     assert second.steps[1].columns == (("p", 0), ("v", "f"), ("p", 0))
+
+
+def test_how_steps_are_wired_is_loaded_by_several_threads_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where two clients run calls in the program itself."""
+
+    others = [StepWiring([(-1,)], [True], ["of another thread"]).data]
+
+    class LoadsAnother(list[Any]):
+        def __len__(self) -> int:
+            if others:
+                StepWiring.load(others.pop())
+            return super().__len__()
+
+    known = {name: StepWiring((), LoadsAnother(), (), name) for name in (b"first", b"second")}
+    monkeypatch.setattr(wired_steps, "_known", known)
+    data = StepWiring([(-1,)], [True], ["of this one"]).data
+    assert StepWiring.load(data).sites == ["of this one"]
+    assert [one.sites for one in known.values()][2:] == [["of another thread"], ["of this one"]]
 
 
 def test_steps_that_take_other_values_have_no_plain_sources() -> None:
