@@ -278,6 +278,10 @@ def test_modules_whose_pyc_is_of_a_digest_are_left_to_python(program: Program) -
     program.end()
     program.start()
     assert program.load() == ["bundled.below", "bundled.below.inner"]
+    (path,) = program.bundles
+    before = path.stat().st_ino
+    program.end()  # they are not missed: no other bundle would have them, either
+    assert path.stat().st_ino == before
 
 
 def test_what_was_let_go_of_is_read_again(bundled: Program) -> None:

@@ -85,6 +85,8 @@ class CodeBundle:
             except OSError:
                 return None
             if status.st_mtime_ns == time and status.st_size == size:
+                if start == stop:  # left to Python
+                    return None
                 loader = _BundledLoader(name, file, code[start:stop])
                 is_package = file.endswith(_PACKAGE)
                 spec = ModuleSpec(name, loader, origin=file, is_package=is_package)
@@ -176,7 +178,8 @@ def _is_apart(name: str) -> bool:
 def _compiled(source: str, status: os.stat_result) -> bytes | None:
     """Return the code that Python keeps for a file as it is now, marshalled; None if there is none.
 
-    Where it is known to be current by its text, not by its time, there is none for a bundle.
+    Nothing of it where it is known to be current by its text, not by its time: that is left to
+    Python, and the bundle notes so.
     """
     from importlib.util import MAGIC_NUMBER, cache_from_source  # not before the first value
 
@@ -185,6 +188,8 @@ def _compiled(source: str, status: os.stat_result) -> bytes | None:
             data = file.read()
     except OSError:
         return None
+    if data.startswith(MAGIC_NUMBER) and any(data[4:8]):  # see `_HEADER`
+        return b""
     numbers = (0, int(status.st_mtime), status.st_size)
     current = MAGIC_NUMBER + b"".join((n & 0xFFFFFFFF).to_bytes(4, "little") for n in numbers)
     return data[_HEADER:] if data[:_HEADER] == current else None
