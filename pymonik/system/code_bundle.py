@@ -131,7 +131,7 @@ class CodeBundle:
     def _write(self) -> None:
         # Whole or not at all, whoever else writes one: as `importlib` does. Made before anything is
         # read: where it may not be, no program is to pay for that at its end.
-        made = f"{self._path}.{os.getpid()}"
+        made = f"{self._path}.{os.urandom(4).hex()}"
         mode = os.stat(self._folder).st_mode & 0o666
         file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
