@@ -53,8 +53,7 @@ class _Finalized:
 
     ended = 0
 
-    def __init__(self) -> None:
-        self.circle = self
+    circle: Any
 
     def __del__(self) -> None:
         type(self).ended += bool(repr(_nested(50)))
@@ -67,7 +66,9 @@ class _Littering:
         self.inner = inner
 
     def __reduce__(self) -> Any:
-        _Finalized()
+        # Without a constructor: that could have no room, and what is then made is no garbage.
+        litter = _Finalized()
+        litter.circle = litter
         return _Littering, (self.inner,)
 
 

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import tracemalloc
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,14 @@ def look() -> None:
 def test_a_run_with_other_fields_is_refused_or_shown(database: Path, seed: int) -> None:
     choose = random.Random(seed)
     look()
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         ((packed,),) = db.execute("SELECT detail FROM runs").fetchall()
     data, refused = json.loads(zlib.decompress(packed)), 0
     for _ in range(40):
         changed = zlib.compress(json.dumps(mutated(copy.deepcopy(data), choose)).encode())
         column = choose.choice(["started", "seconds", "script", "calls", "workers"])
         value = choose.choice([None, 1e300, "x", b"\xff", -1, "\x1b[2J"]) if seed % 2 else 1
-        with sqlite3.connect(database) as db:
+        with closing(sqlite3.connect(database)) as db, db:
             db.execute(f"UPDATE runs SET detail = ?, {column} = ?", (changed, value))
         try:
             look()
@@ -100,7 +101,7 @@ def test_a_database_with_other_bytes_is_refused_or_shown(database: Path, seed: i
     ids=["view", "column", "trigger", "virtual"],
 )
 def test_a_database_that_would_work_something_out_is_refused(database: Path, change: str) -> None:
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         db.executescript(change)
     with pytest.raises(RunNotFound, match="does not put into it"):
         RunStore.existing()
@@ -110,7 +111,7 @@ def test_a_database_that_would_work_something_out_is_refused(database: Path, cha
 
 
 def test_a_failure_is_told_in_texts(database: Path) -> None:
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         ((packed,),) = db.execute("SELECT detail FROM runs").fetchall()
         data = json.loads(zlib.decompress(packed))
         data["failures"] = [{"task": 1, "site": "s.py:1", "text": "no"}]
@@ -121,7 +122,7 @@ def test_a_failure_is_told_in_texts(database: Path) -> None:
 
 def test_a_row_inflates_within_bounds(database: Path) -> None:
     bomb = zlib.compress(b" " * (200 << 20), 9)
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         db.execute("UPDATE runs SET detail = ?", (bomb,))
     tracemalloc.start()
     with RunStore.existing() as store, pytest.raises(RunNotFound, match="is damaged"):

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,9 @@ def test_a_database_that_cannot_be_used_is_no_reason_to_fail(
     said = [record.getMessage() for record in caplog.records]
     assert sum("this run is not recorded" in message for message in said) == 1
     if held is not None:
-        held._db.execute("ROLLBACK")
-        assert held.list(10) == []
+        with held:
+            held._db.execute("ROLLBACK")
+            assert held.list(10) == []
 
 
 def test_many_writers_lose_nothing(runs: Path) -> None:
@@ -140,7 +142,8 @@ def test_many_writers_lose_nothing(runs: Path) -> None:
                 record = RunRecord(f"{number}-{turn}", float(turn), "s", "local", 1)
                 store.keep(record, [("f", "task", 1.0, 1)])
 
-    RunStore.open()
+    with RunStore.open():
+        pass
     writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for writer in writers:
         writer.start()
@@ -503,7 +506,7 @@ def test_a_failure_counts_once_wherever_it_had_an_effect(runs: Path) -> None:
 def test_a_database_of_an_earlier_version_is_taken_over(runs: Path) -> None:
     with RunStore.open() as store:
         store.keep(RunRecord("old", 1.0, "s.py", "local", 1, calls=3))
-    with sqlite3.connect(runs / "runs.sqlite") as known:
+    with closing(sqlite3.connect(runs / "runs.sqlite")) as known, known:
         known.execute("ALTER TABLE runs DROP COLUMN unfinished")
         known.execute("PRAGMA user_version = 1")
     known.close()
