@@ -7,6 +7,7 @@ that takes no calls, and a backend that was let go of.
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,9 @@ class Lifetime:
         self._arrivals = arrivals
         self._notifier = notifier
         self._handled = handled
+        # Numbers who would tell of calls never sent, of which the first does: the program may end
+        # amid the end of a client.
+        self._tellers = itertools.count()
         self._cached_values = cached_values
 
     def begin(self) -> None:
@@ -184,7 +188,7 @@ class Lifetime:
     def _tell_unsent(self, why: str) -> None:
         calls = [node for node in self._recorder.pending[:] if type(node) is Call]
         count = sum(map(self._recorder.will_run, calls))
-        if count:
+        if count and next(self._tellers) == 0:
             # By instruction: a line is worked out for those alone that are named.
             places = list({(id(node.site), node.lasti): node for node in calls}.values())
             named = ", ".join(f"{node.spec.name} at {node.where}" for node in places[:_NAMED])

@@ -181,9 +181,9 @@ class RunStore:
         names = ", ".join((*_COLUMNS, "detail"))
         # A session stands before the runs that have joined it.
         query, values = (
-            "WHERE substr(id, 1, ?1) = ?2 AND substr(id, 1, instr(id, ?3) - 1) NOT IN "
-            "(SELECT id FROM runs WHERE substr(id, 1, ?1) = ?2) LIMIT 2",
-            [len(name), name, GUEST],
+            "WHERE substr(id, 1, ?) = ? AND substr(id, 1, instr(id, ?) - 1) NOT IN "
+            "(SELECT id FROM runs WHERE substr(id, 1, ?) = ?) LIMIT 2",
+            [len(name), name, GUEST, len(name), name],
         )
         if name == "last":
             query, values = "ORDER BY started DESC LIMIT 1", []
