@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -214,23 +215,22 @@ def test_none_is_written_where_python_may_keep_nothing(
     assert program.bundles == []
 
 
-def test_none_is_left_half_written(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError("the disk is full")
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (OSError("the disk is full"), nullcontext()),
+        (KeyboardInterrupt(), pytest.raises(KeyboardInterrupt)),
+    ],
+)
+def test_none_is_left_half_written(
+    program: Program, monkeypatch: pytest.MonkeyPatch, error: BaseException, seen: Any
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
 
     program.load()
-    monkeypatch.setattr(os, "replace", refuse)
-    program.end()
-    assert program.bundles == []
-
-
-def test_none_is_left_by_an_interrupt(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    program.load()
-    monkeypatch.setattr(os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(os, "replace", fail)
+    with seen:
         program.end()
     assert program.bundles == []
 
