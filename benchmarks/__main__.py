@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows, host = table.rows(cells, judge=not options.quick), table.host(peers, options.workers)
     host["seconds"] = round(time.perf_counter() - start, 1)
     host["load before"] = round(load, 1)  # figures of a machine that others use are worth less
+    host["disturbed figures"] = table.disturbed(cells)
     if options.output == "json":
         print(json.dumps({"host": host, "rows": table.as_data(rows)}, indent=1))
     else:

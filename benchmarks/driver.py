@@ -1,8 +1,9 @@
 """The process one peer lives in, so that no peer's threads, heap or imports touch another's.
 
 In: a JSON line {program, quick} on standard input. Out: a JSON line on standard output with a
-`figure` and the `size` it was taken at, `unsupported`, an `error`, or a `note` why the machine was
-too busy for a figure. What libraries print goes to standard error. Ends with its input.
+`figure`, the `size` it was taken at and how disturbed the cores were, `unsupported`, an `error`, or
+a `note` why the machine was too busy for a figure. What libraries print goes to standard error.
+Ends with its input.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import traceback
 from typing import Any
 
+from benchmarks.calm import Cores
 from benchmarks.metg import Unsteady
 from benchmarks.peers import Peer, Unsupported, load
 from benchmarks.programs import PROGRAMS
@@ -24,6 +26,7 @@ class Driver:
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.warm: set[str] = set()
+        self.cores = Cores()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Measure one program; its first time is preceded by an untimed small run."""
@@ -31,10 +34,13 @@ class Driver:
         program = PROGRAMS[name]
         size = program.quick if quick else program.size // self.peer.shorten.get(name, 1)
         try:
-            if name not in self.warm and not quick:
+            if quick:
+                return {"figure": program.measure(self.peer, size), "size": size}
+            if name not in self.warm:
                 self.warm.add(name)
                 program.measure(self.peer, program.quick)
-            return {"figure": program.measure(self.peer, size), "size": size}
+            figure, disturbance = self.cores.undisturbed(lambda: program.measure(self.peer, size))
+            return {"figure": figure, "size": size, "disturbance": disturbance}
         except Unsupported:
             return {"unsupported": True}
         except Unsteady as error:

@@ -181,7 +181,7 @@ def _metg(peer: Peer, call: Callable[[int], list[int]], wanted: list[int], steps
     def sample(work: int) -> metg.Sample:
         if time.perf_counter() > end:
             raise metg.Unsteady(f"no end of the search in {METG_SECONDS:g} s")
-        return metg.measure(run, kernel, work, WIDTH * steps, peer.workers)
+        return metg.measure(run, work, WIDTH * steps, peer.workers)
 
     if steps < LEAST_STEPS:
         return sample(1).granularity * 1e6

@@ -12,6 +12,7 @@ values.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ TARGET = 0.5
 RUNS = 3
 CALIBRATION = 1_000
 """Iterations of the longer kernel that is timed: 0.25 ms, well below a time slice."""
+KERNELS = 31
+"""Kernels of each length that a calibration times: 10 ms in all, beside runs of 20 ms and more."""
 ENOUGH = 1.5
 """Seconds of runs after which one granularity is measured well enough."""
 WORK_LIMIT = 1 << 16
@@ -53,9 +56,13 @@ class Kernel:
 
     @classmethod
     def calibrate(cls) -> Kernel:
-        """Time short and longer kernels; the fastest of each is the one nothing disturbed."""
-        short, long = fastest(1), fastest(CALIBRATION)
+        """Time short and longer kernels: medians, for runs meet what disturbs the cores, too."""
+        short, long = typical(1), typical(CALIBRATION)
         return cls(short, (long - short) / CALIBRATION)
+
+    def between(self, other: Kernel) -> Kernel:
+        """Return the mean of two: of what was found before a run, and after it."""
+        return Kernel((self.start + other.start) / 2, (self.step + other.step) / 2)
 
     def time(self, work: int) -> float:
         """Return the seconds of this much work."""
@@ -66,27 +73,37 @@ class Kernel:
         return max(1, round((seconds - self.start) / self.step))
 
 
-def fastest(work: int) -> float:
-    """Return the shortest of many runs of the kernel."""
-    best = math.inf
-    for _ in range(100):
+def typical(work: int) -> float:
+    """Return the median of some runs of the kernel."""
+    times = []
+    for _ in range(KERNELS):
         start = time.perf_counter()
         spin(work)
-        best = min(best, time.perf_counter() - start)
-    return best
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
 
 
 def measure(
-    run: Callable[[int], float], kernel: Kernel, work: int, tasks: int, cores: int
+    run: Callable[[int], float],
+    work: int,
+    tasks: int,
+    cores: int,
+    calibrate: Callable[[], Kernel] = Kernel.calibrate,
 ) -> Sample:
     """Run the stencil a few times with this work a cell and keep the fastest, least disturbed run.
 
-    At 50 % a disturbance of a few milliseconds would otherwise send the search the wrong way.
+    At 50 % a disturbance of a few milliseconds would otherwise send the search the wrong way. The
+    kernel is timed beside each run: a core that others share is half as fast for seconds, and a
+    kernel timed in a better moment would make any system look less than half efficient.
     """
-    walls = [run(work)]
-    while len(walls) < RUNS and sum(walls) + walls[-1] < ENOUGH:
-        walls.append(run(work))
-    wall = min(walls)
+    runs: list[tuple[float, Kernel]] = []
+    kernel = calibrate()
+    while not runs or (len(runs) < RUNS and sum(wall for wall, _ in runs) + runs[-1][0] < ENOUGH):
+        wall = run(work)
+        after = calibrate()
+        runs.append((wall, kernel.between(after)))
+        kernel = after
+    wall, kernel = min(runs, key=lambda one: one[0])
     return Sample(work, tasks * kernel.time(work) / cores / wall, wall * cores / tasks)
 
 

@@ -38,6 +38,7 @@ class Outputs:
     """What one peer gave for one program."""
 
     samples: list[float] = field(default_factory=list)
+    disturbances: list[float] = field(default_factory=list)
     size: int | None = None
     note: str | None = None
     error: str | None = None
@@ -156,6 +157,7 @@ def fill(cell: Outputs, driver: PeerProcess, program: Program, quick: bool) -> N
     answer = driver.measure(program, quick)
     if "figure" in answer:
         cell.samples.append(answer["figure"])
+        cell.disturbances.append(answer.get("disturbance", 1.0))
         cell.size = answer["size"]
     cell.note = answer.get("note", cell.note)
     cell.error = answer.get("error")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.calm import CALM
 from benchmarks.programs import PROGRAMS
 
 if TYPE_CHECKING:
@@ -89,6 +90,14 @@ def row(
         budget=budget,
         met=None if budget is None or ours is None else no_worse(ours, budget, better),
     )
+
+
+def disturbed(cells: Mapping[tuple[str, str], Outputs]) -> str:
+    """Say how many figures were taken while others slowed the cores, and by how much at most."""
+    all_of_them = [factor for cell in cells.values() for factor in cell.disturbances]
+    slow = [factor for factor in all_of_them if factor > CALM]
+    worst = f", up to {max(slow):.1f} times slower" if slow else ""
+    return f"{len(slow)} of {len(all_of_them)}{worst}"
 
 
 def no_worse(ours: float, budget: float, higher_is_better: bool) -> bool:

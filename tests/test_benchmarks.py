@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import metg, table
 from benchmarks.budgets import Budget
+from benchmarks.calm import TRIES, Cores
 from benchmarks.measures import WrongValue
 from benchmarks.peers import PEERS, Peer, installed
 from benchmarks.programs import PROGRAMS
@@ -141,12 +142,59 @@ def test_metg_gives_up_on_a_system_that_never_uses_half_its_cores():
         metg.search(lambda work: metg.Sample(work, 0.4, kernel.time(work) / 0.4), kernel)
 
 
+def test_metg_judges_a_run_by_a_kernel_that_was_timed_beside_it():
+    quick, slow = metg.Kernel(0.0, 1e-6), metg.Kernel(0.0, 2e-6)
+
+    def sampled(*kernels):  # half of the granularity is the kernel's, where the cores are slow
+        return metg.measure(
+            lambda work: 100 * work * 4e-6 / 2, 1_000, 100, 2, iter(kernels).__next__
+        )
+
+    assert sampled(slow, slow, slow, slow).efficiency == pytest.approx(0.5)
+    assert sampled(quick, slow, slow, slow).efficiency == pytest.approx(0.375)
+    assert sampled(slow, slow, slow, slow).granularity == pytest.approx(4e-3)
+
+
+def disturbed(*factors):
+    """Return what looks at cores that are this many times slower, look by look, and then calm."""
+    looks = iter([1.0, *factors])
+    times = [1e-3]
+    cores = Cores(lambda: times[0])
+
+    def look():
+        times[0] = 1e-3 * next(looks, 1.0)
+        return Cores.disturbance(cores)
+
+    cores.disturbance = look
+    look()
+    return cores
+
+
+def test_a_figure_waits_for_a_calm_moment_and_is_taken_again_if_it_was_disturbed():
+    figures = iter([30.0, 20.0, 10.0])
+    # Slow when it is asked for, calm before the first figure and slow behind it.
+    assert disturbed(1.9, 1.0, 1.8).undisturbed(figures.__next__) == (20.0, 1.0)
+    assert next(figures) == 10.0
+
+
+def test_the_least_disturbed_figure_counts_where_none_was_calm():
+    figures = iter([1.0, 2.0, 3.0, 4.0])
+    cores = disturbed(1.0, 1.9, 1.0, 1.5, 1.0, 1.7)
+    assert cores.undisturbed(figures.__next__) == (2.0, 1.5)
+    assert next(figures) == TRIES + 1
+
+
+def test_a_table_says_how_many_figures_were_disturbed():
+    cells = {("map", "pymonik"): Outputs([1.0, 2.0], [1.0, 1.83]), ("map", "pool"): Outputs()}
+    assert table.disturbed(cells) == "1 of 2, up to 1.8 times slower"
+
+
 def test_a_row_holds_medians_ratios_and_the_verdict():
     cells = {
-        ("map", "pymonik"): Outputs([600_000.0, 900_000.0, 700_000.0], 100_000),
-        ("map", "pool"): Outputs([1_120_000.0], 100_000),
-        ("chain", "pymonik"): Outputs([20.0], 1_000),
-        ("chain", "threads"): Outputs([30.0], 1_000),
+        ("map", "pymonik"): Outputs([600_000.0, 900_000.0, 700_000.0], size=100_000),
+        ("map", "pool"): Outputs([1_120_000.0], size=100_000),
+        ("chain", "pymonik"): Outputs([20.0], size=1_000),
+        ("chain", "threads"): Outputs([30.0], size=1_000),
     }
     mapped, chained = table.rows(cells, judge=True)
     assert mapped.medians == {"pymonik": 700_000.0, "pool": 1_120_000.0}
