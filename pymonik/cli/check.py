@@ -69,7 +69,8 @@ def check(
         if recording.plan is None:
             return nothing(script, output)
         check_task_names(durations, recording.tasks)
-        findings = find(recording.plan, durations, remembered())
+        with remembered() as known:
+            findings = find(recording.plan, durations, known)
     return _tell(script, findings, output, strict)
 
 

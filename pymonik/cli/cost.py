@@ -113,8 +113,9 @@ def cost(
         recording = recorded(script, args, module, execute)
         if not recording.plans:
             return nothing(script, output)
-        given.update(slots=_of_partitions(rooms, recording.plans), remembered=remembered())
-        made = in_turn([estimate(plan, **given) for plan in recording.plans])
+        given["slots"] = _of_partitions(rooms, recording.plans)
+        with remembered() as known:
+            made = in_turn([estimate(plan, remembered=known, **given) for plan in recording.plans])
     check_task_names(durations, [one.task for one in made.durations])
     _tell(script, made, recording, where, limits, output)
     return None

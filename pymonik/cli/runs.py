@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -159,12 +160,14 @@ def found(run: str) -> RunRecord:
         raise click.BadParameter(str(error), param_hint="RUN") from error
 
 
-def remembered() -> Callable[[Any], float | None]:
-    """Return what says how long a call took in earlier runs, as far as any are kept."""
+@contextmanager
+def remembered() -> Iterator[Callable[[Any], float | None]]:
+    """Give what says how long a call took in earlier runs, as far as any are kept."""
     try:
         store = RunStore.existing()
     except RunNotFound:
-        return lambda spec: None
+        yield lambda spec: None
+        return
     seconds_of: dict[int, float | None] = {}
 
     def seconds(spec: Any) -> float | None:
@@ -177,4 +180,5 @@ def remembered() -> Callable[[Any], float | None]:
                 seconds_of[id(spec)] = None
         return seconds_of[id(spec)]
 
-    return seconds
+    with store:
+        yield seconds

@@ -393,8 +393,30 @@ def test_a_broken_database_stops_no_estimate(
     assert "cannot be read" in " ".join(listed.stderr.split())
 
 
+def test_commands_close_the_database(
+    runs: Path, command_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pymonik(backend="inline"):
+        add.invoke(1, 2).get()
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connections.append(connect(*args, **kwargs))
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    for command in ("runs list", "runs show", "trace", "graph cost last", "graph check last"):
+        assert command_here(*command.split()).returncode == 0
+        assert connections, command
+        while connections:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                connections.pop().execute("SELECT 1")
+
+
 def test_an_unknown_run_is_wrong_usage(runs: Path, command_here: Command) -> None:
-    RunStore.open()
+    with RunStore.open():
+        pass
     done = command_here("runs", "show", "moon")
     assert done.returncode == 2
     assert "there is no run 'moon'" in done.stderr
