@@ -27,12 +27,15 @@ from pymonik.runtime.executor.run import run
 from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.runtime.executor.surroundings import moved, variables_of
 from pymonik.runtime.host.events import (
+    ANY,
     AllFailed,
     CallbacksMade,
     ElementsReported,
     Event,
+    ExecutorStarted,
     RoundOver,
     SliceEnded,
+    SlicesDropped,
     UnitCancelled,
     UnitsAdded,
 )
@@ -92,8 +95,7 @@ class InlineBackend:
         self._scheduler = Scheduler(LocalSubtasks)
         self._state = state = self._scheduler.state
         self._due: list[Callback] = []
-        # In no environment of its own: it runs what needs any environment.
-        state.executors[_SELF] = []
+        self._tell(ExecutorStarted(_SELF, ANY))
         state.observe(objects)
         self._functions: ByteCache[Any] = ByteCache("functions", FUNCTION_BYTES)
         self._subtasks = Subtasks(slots, False, optimize)
@@ -122,8 +124,7 @@ class InlineBackend:
                     self._run(piece)
             self._call_back()
         except BaseException:  # Ctrl-C: what was running will not go on
-            self._state.executors[_SELF].clear()
-            self._cancel_all("it was interrupted")
+            self._cancel_all("it was interrupted", SlicesDropped(_SELF))
             raise
         finally:
             running.STATE = outer
@@ -220,9 +221,12 @@ class InlineBackend:
             self._tell(UnitCancelled(outputs))
             return is_open
 
-    def _cancel_all(self, reason: str) -> None:
-        with self._changed:
-            self._tell(AllFailed(Failure("cancelled", reason, "every unfinished task")))
+    def _cancel_all(self, reason: str, *before: Event) -> None:
+        failure = Failure("cancelled", reason, "every unfinished task")
+        # A second Ctrl-C comes behind all of it.
+        with self._changed, DeferredSignals():
+            for event in (*before, AllFailed(failure)):
+                self._tell(event)
         self._call_back()  # who runs the units may be gone
 
     def close(self) -> None:

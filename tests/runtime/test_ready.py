@@ -7,6 +7,7 @@ from typing import Any
 from pymonik.environment.value import Environment
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.events import (
+    ANY,
     EnvironmentFailed,
     EnvironmentMerged,
     ExecutorLost,
@@ -47,6 +48,12 @@ def end(of: Machine, executor: int) -> list[str]:
 def test_a_piece_runs_where_its_environment_is() -> None:
     given = machine(None, ONE, slots=2).add(inside("a", ONE), inside("b", None), inside("c", TWO))
     assert given == ["0: b[0:1]", "1: a[0:1]"]
+
+
+def test_an_executor_of_any_environment_runs_all_that_comes() -> None:
+    made = machine(ANY, slots=1)
+    assert made.add(inside("a", ONE), inside("b", None), inside("c", TWO)) == ["0: a[0:1]"]
+    assert [end(made, 0), end(made, 0), end(made, 0)] == [["0: b[0:1]"], ["0: c[0:1]"], []]
 
 
 def test_pieces_of_an_environment_without_executors_hold_up_no_others() -> None:

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from pymonik.runtime.host.events import (
+    AllFailed,
     ElementsReported,
     ExecutorStarted,
     SliceEnded,
+    SlicesDropped,
     UnitsAdded,
 )
 from pymonik.runtime.host.scheduler import IllegalMove
 from pymonik.values.outcome import PENDING
 
-from .units import Machine, label, unit
+from .units import Machine, failure, label, unit
 
 
 def reported(executor: int, number: int, start: int, stop: int, *columns: list[str]) -> Any:
@@ -85,6 +87,17 @@ def test_a_unit_is_not_taken_twice() -> None:
     with pytest.raises(IllegalMove, match="is here already"):
         machine.tell(UnitsAdded([a]))
     assert (machine.state.unfinished, machine.ready()) == (1, ["a[0:1]"])
+
+
+def test_an_executor_that_drops_its_pieces_goes_on_and_reports_nothing_of_them() -> None:
+    machine = played()
+    a = machine.state.executors[0][0].running.unit
+    machine.tell(SlicesDropped(0))
+    with pytest.raises(IllegalMove, match="executor 0 has no piece of unit 0"):
+        machine.report(0, a, 1, 2)
+    machine.tell(AllFailed(failure("every unit", "cancelled")))
+    assert (machine.state.unfinished, machine.kills) == (0, [])
+    assert machine.add(unit("c")) == ["0: c[0:1]"]
 
 
 class Value:

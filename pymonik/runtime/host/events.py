@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pymonik.values.outcome import Failure
     from pymonik.values.outputs import Outputs
 
+# In place of an environment: that of an executor that runs what needs any.
+ANY = object()
+
 
 class UnitsAdded(NamedTuple):
     """Units have come, in an order in which they could run."""
@@ -24,7 +27,7 @@ class UnitsAdded(NamedTuple):
 
 
 class ExecutorStarted(NamedTuple):
-    """An executor is there, in an environment; None is that of the host."""
+    """An executor is there, in an environment: None is that of the host, `ANY` all of them."""
 
     executor: int
     environment: Any = None
@@ -130,6 +133,15 @@ class ExecutorLost(NamedTuple):
     stack: str = ""
 
 
+class SlicesDropped(NamedTuple):
+    """An executor runs none of its pieces to its end, and lives on; what becomes of them follows.
+
+    It is the thread of the program, which was interrupted.
+    """
+
+    executor: int
+
+
 class SliceFaulted(NamedTuple):
     """An executor could not run a piece, and lives on: no code of the user is to blame."""
 
@@ -185,6 +197,7 @@ Event = (
     | GangSeen
     | JournalSeen
     | ExecutorLost
+    | SlicesDropped
     | SliceFaulted
     | UnitCancelled
     | AllFailed

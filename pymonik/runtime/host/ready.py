@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from pymonik.runtime.host.events import ANY
 from pymonik.runtime.host.ranked import UNKNOWN, Ranked
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.system.memory_file import MemoryFile
@@ -117,9 +118,10 @@ class ReadyQueues:
         return self._environments.get(executor)
 
     def add_executor(self, executor: int, environment: Any) -> None:
-        """Note a new executor and the environment it lives in."""
+        """Note a new executor and the environment it lives in; one in `ANY` is the only one."""
         self.executors[executor] = []
-        self._environments[executor] = environment
+        if environment is not ANY:
+            self._environments[executor] = environment
 
     def remove_executor(self, executor: int) -> list[UnitSlice]:
         """Forget an executor; return what it had."""

@@ -2,11 +2,9 @@
 
 An event in, the list of instructions out; no socket, no clock, no process, no lock: one event at a
 time, by the thread that leads (`leadership`). Beside events a worker takes back what has not begun
-(`unit_rules.withdraw`, `cancel`), on the same thread; the inline backend, itself the only executor,
-in no environment and so in any, enters itself in the state, and drops what it has when it is
-interrupted; `take` gives what is to be done because of that. A unit is run in pieces, ranges of its
-elements: all of them at first; what an executor hands back, or leaves behind when it dies, is cut
-and queued again.
+(`unit_rules.withdraw`, `cancel`), on the same thread; `take` gives what is to be done because of
+that. A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands
+back, or leaves behind when it dies, is cut and queued again.
 
 Promised. The first is held by `tests/runtime/test_scheduler_laws.py` on random graphs and events,
 for gangs by `test_scheduler_gang.py`; the order by `test_order.py` and `test_ready.py`, the growth
@@ -69,6 +67,7 @@ RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.JournalRead: (slice_rules.journal_read, _UNIT),
     events.JournalSeen: (slice_rules.journal_seen, _UNIT),
     events.ExecutorLost: (slice_rules.executor_lost, _executor),
+    events.SlicesDropped: (slice_rules.slices_dropped, _executor),
     events.SliceFaulted: (slice_rules.slice_faulted, _UNIT),
     events.UnitCancelled: (unit_rules.unit_cancelled, _nothing),
     events.AllFailed: (unit_rules.all_failed, _nothing),

@@ -12,6 +12,7 @@ from pymonik.runtime.host.events import (
     JournalSeen,
     SliceEnded,
     SliceFaulted,
+    SlicesDropped,
 )
 from pymonik.runtime.host.gang_rules import lane_ended, lane_lost
 from pymonik.runtime.host.scheduler_state import IllegalMove, SchedulerState
@@ -152,6 +153,11 @@ def _charged(running: UnitState, call: tuple[int, int], event: ExecutorLost) -> 
         return running.attribute_death(*call, event.reason, event.stack)
     running.deaths[call] = death._replace(reason=event.reason, stack=event.stack)
     return None
+
+
+def slices_dropped(state: SchedulerState, event: SlicesDropped) -> None:
+    """Let an executor have nothing to run."""
+    state.executors[event.executor].clear()
 
 
 def slice_faulted(state: SchedulerState, event: SliceFaulted) -> None:
