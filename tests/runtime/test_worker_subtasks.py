@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import UnitsWithdrawn
 from pymonik.runtime.worker.subtasks import AgentSubtasks
 from tests.runtime.units import Machine, unit
 
@@ -16,7 +17,7 @@ BOUND = [(0, 0, 0, 0, 0)]
 
 def worker(root: Unit) -> tuple[Machine, AgentSubtasks]:
     """Give the scheduler of a worker whose task is this unit, and who keeps what it leaves."""
-    machine = Machine(1, AgentSubtasks)
+    machine = Machine(1, lambda state: AgentSubtasks(state, lambda event: machine.tell(event)))
     subtasks: Any = machine.state.subtasks
     subtasks.begin(root, True, "pymonik", 1)
     machine.add(root)
@@ -36,3 +37,19 @@ def test_what_waits_for_a_call_that_leaves_leaves_a_hole_too(how: str) -> None:
     assert left.units == [last]
     assert left.holes == [(0, 1, last.outputs, 0, 0)]
     assert root.outputs.missing == 0
+
+
+def test_what_has_not_begun_when_the_beat_is_over_is_withdrawn_by_an_event() -> None:
+    root, first, second = unit("root"), unit("first"), unit("second")
+    machine, subtasks = worker(root)
+    machine.state.ready.durations.update(first=0.01, second=0.01)
+    bound = [(0, 0, 1, 0, 0)]
+    assert machine.end(0, root, 0, 1, columns=[[None]], plan=([first, second], bound)) == [
+        "0: first[0:1]"
+    ]
+    subtasks.spread()
+    assert machine.state.history[-1][0] is UnitsWithdrawn
+    assert machine.end(0, first, 0, 1) == []
+    left = subtasks.take()
+    assert (left.units, left.holes) == ([second], [(0, 0, second.outputs, 0, 0)])
+    assert (machine.state.unfinished, root.outputs.missing) == (0, 0)

@@ -6,7 +6,7 @@ are ranges, their end excluded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymonik.system.structs import NamedTuple
@@ -157,6 +157,17 @@ class UnitCancelled(NamedTuple):
     outputs: Outputs
 
 
+class UnitsWithdrawn(NamedTuple):
+    """What no executor has begun is to run elsewhere.
+
+    receive: called with whole units that nothing has begun, pieces of others that wait, and the
+    units that go on: those that run, and those of which elements have ended or are to come from
+    others.
+    """
+
+    receive: Callable[[list[Unit], list[Any], list[Any]], object]
+
+
 class AllFailed(NamedTuple):
     """Everything unfinished ends with one failure."""
 
@@ -200,6 +211,7 @@ Event = (
     | SlicesDropped
     | SliceFaulted
     | UnitCancelled
+    | UnitsWithdrawn
     | AllFailed
     | EnvironmentFailed
     | EnvironmentMerged

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.environments import Archive, HostEnvironments, own_folder_of
-from pymonik.runtime.host.events import AllFailed, UnitCancelled, UnitsAdded
+from pymonik.runtime.host.events import AllFailed, Event, UnitCancelled, UnitsAdded
 from pymonik.runtime.host.leadership import Leadership
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.loop import NO_NEWS, ComingUnits, HostLoop
@@ -75,8 +75,6 @@ class Host:
         keeps: bool = False,
     ) -> None:
         self.workers = workers
-        self._leadership = Leadership(lambda end: self._loop.turn(end), self._wake, self._is_busy)
-        self.changed = fork_safe(Changed(self._leadership))
         hello = {
             "slots": slots,
             "isolates_delegating": isolates_delegating,
@@ -85,8 +83,10 @@ class Host:
             "surroundings": surroundings,
             "extension": extension,
         }
-        self._pool = ExecutorPool(name, workers, hello, RESERVE if keeps else None)
+        self._pool = pool = ExecutorPool(name, workers, hello, RESERVE if keeps else None)
         self._environments = HostEnvironments(self._built, folders, environments)
+        self._leadership = Leadership(lambda end: self._loop.turn(end), pool.wake, self._is_busy)
+        self.changed = fork_safe(Changed(self._leadership))
         scheduler = Scheduler(make_handler)
         self.state = scheduler.state
         self.state.ready.slots = workers
@@ -159,6 +159,10 @@ class Host:
     def call_soon(self, action: Callable[[], None]) -> None:
         """Run an action on the thread of this host."""
         self._do(action)
+
+    def tell(self, event: Event) -> None:
+        """Send the scheduler an event; in an action or a callback, on the thread of this host."""
+        self._loop.tell(event)
 
     def expects(self, outputs: Outputs) -> bool:
         """Return whether a unit has not ended, or was not taken by the thread yet."""
@@ -275,9 +279,6 @@ class Host:
     def _built(self, environment: Environment, result: Built | EnvironmentBuildError) -> None:
         """Hear, from the thread that built it, of an environment."""
         self._do(lambda: self._loop.autoscaler.settle(environment, result))
-
-    def _wake(self) -> None:
-        self._pool.wake()
 
     def _is_busy(self) -> bool:
         return bool(self._loop.tasks or self.state.unfinished)

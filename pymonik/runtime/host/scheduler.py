@@ -1,10 +1,10 @@
 """The scheduler of a host: which executor runs which elements of which unit next.
 
 An event in, the list of instructions out; no socket, no clock, no process, no lock: one event at a
-time, by the thread that leads (`leadership`). Beside events a worker takes back what has not begun
-(`unit_rules.withdraw`, `cancel`), on the same thread; `take` gives what is to be done because of
-that. A unit is run in pieces, ranges of its elements: all of them at first; what an executor hands
-back, or leaves behind when it dies, is cut and queued again.
+time, by the thread that leads (`leadership`). Beside events only callbacks of values that have come
+(`Outputs.watch`) end elements, on the same thread: those that waited for the value; `take` gives
+what is to be done because of that. A unit is run in pieces, ranges of its elements: all of them at
+first; what an executor hands back, or leaves behind when it dies, is cut and queued again.
 
 Promised. The first is held by `tests/runtime/test_scheduler_laws.py` on random graphs and events,
 for gangs by `test_scheduler_gang.py`; the order by `test_order.py` and `test_ready.py`, the growth
@@ -70,6 +70,7 @@ RULES: dict[type[Any], tuple[Rule, Callable[[Any], tuple[Any, ...]] | None]] = {
     events.SlicesDropped: (slice_rules.slices_dropped, _executor),
     events.SliceFaulted: (slice_rules.slice_faulted, _UNIT),
     events.UnitCancelled: (unit_rules.unit_cancelled, _nothing),
+    events.UnitsWithdrawn: (unit_rules.units_withdrawn, _nothing),
     events.AllFailed: (unit_rules.all_failed, _nothing),
     events.EnvironmentFailed: (unit_rules.environment_failed, _nothing),
     events.EnvironmentMerged: (unit_rules.environment_merged, _nothing),

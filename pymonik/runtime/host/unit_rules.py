@@ -12,11 +12,12 @@ from pymonik.runtime.host.events import (
     RoundOver,
     UnitCancelled,
     UnitsAdded,
+    UnitsWithdrawn,
 )
 from pymonik.runtime.host.instructions import GiveSlices, KillExecutor
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.slice_rules import fault
-from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
+from pymonik.runtime.host.unit_slice import UnitState
 from pymonik.system.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
@@ -56,10 +57,10 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
 
 def unit_cancelled(state: SchedulerState, event: UnitCancelled) -> None:
     """Stop a unit whose values nobody wants."""
-    cancel(state, event.outputs)
+    _cancel(state, event.outputs)
 
 
-def cancel(state: SchedulerState, outputs: Outputs) -> None:
+def _cancel(state: SchedulerState, outputs: Outputs) -> None:
     """Stop a unit, and those that its calls have recorded; nothing where it has ended."""
     running = state.by_outputs.get(id(outputs))
     if running is None or running.cancelled:
@@ -72,7 +73,7 @@ def cancel(state: SchedulerState, outputs: Outputs) -> None:
             state.out.append(KillExecutor(executor))
     # What its calls have recorded was to make its value.
     for child in running.children:
-        cancel(state, child)
+        _cancel(state, child)
     unit = running.unit
     site = site_of(unit.program.steps[0], 0)
     state.fail(running, Failure("cancelled", "it was cancelled", unit.name, site))
@@ -120,12 +121,8 @@ def environment_merged(state: SchedulerState, event: EnvironmentMerged) -> None:
     state.ready.merge(event.environment, event.other)
 
 
-def withdraw(state: SchedulerState) -> tuple[list[Unit], list[UnitSlice], list[UnitState]]:
-    """Forget what no executor has begun; what was given out runs to its end.
-
-    Return whole units that nothing has begun, pieces of others that wait, and the units that
-    go on: those that run, and those of which elements have ended or are to come from others.
-    """
+def units_withdrawn(state: SchedulerState, event: UnitsWithdrawn) -> None:
+    """Forget what no executor has begun, and hand it over; what was given out runs to its end."""
     pieces = [piece for piece in state.ready if piece.attempts_before is None]
     tried = [piece for piece in state.ready if piece.attempts_before is not None]
     state.ready.clear()
@@ -143,4 +140,4 @@ def withdraw(state: SchedulerState) -> tuple[list[Unit], list[UnitSlice], list[U
         state.unfinished -= 1
         whole.append(unit)
     open_ = set(map(id, begun))
-    return whole, [piece for piece in pieces if id(piece.running) in open_], begun
+    event.receive(whole, [piece for piece in pieces if id(piece.running) in open_], begun)

@@ -59,7 +59,7 @@ class Hosts:
             made: list[AgentSubtasks] = []
 
             def subtasks_of(state: SchedulerState) -> AgentSubtasks:
-                made.append(AgentSubtasks(state))
+                made.append(AgentSubtasks(state, lambda event: host.tell(event)))
                 return made[0]
 
             host = Host(

@@ -10,17 +10,17 @@ the cluster. All of this is called on the thread of the host, `begin` and `take`
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pymonik.plan.fan_in import Hole
 from pymonik.plan.parts import parts_of_rest
 from pymonik.plan.unit import Unit
+from pymonik.runtime.host.events import Event, UnitCancelled, UnitsWithdrawn
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import inherit
-from pymonik.runtime.host.unit_rules import cancel, withdraw
 from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.settings import settings
 from pymonik.values.outcome import PENDING
@@ -60,8 +60,10 @@ class AgentSubtasks(LocalSubtasks):
     A cluster takes sub-tasks only when their parent has ended: what is long must not begin here.
     """
 
-    def __init__(self, state: SchedulerState) -> None:
+    def __init__(self, state: SchedulerState, tell: Callable[[Event], object]) -> None:
+        """Begin without a task; tell: sends the scheduler an event, beside any other."""
         super().__init__(state)
+        self._tell = tell
         state.is_depth_first = True
         self._root: Unit | None = None
         self._partition, self._priority = "", 1
@@ -95,7 +97,9 @@ class AgentSubtasks(LocalSubtasks):
         self._spreads = True
         if not self._local_outputs:  # no calls were made: the unit itself runs to its own end
             return
-        whole, pieces, begun = withdraw(self._state)
+        self._tell(UnitsWithdrawn(self._receive))
+
+    def _receive(self, whole: list[Unit], pieces: list[UnitSlice], begun: list[UnitState]) -> None:
         self._units += whole
         pending = [b for b in self._bindings if b.is_open]
         for binding in pending:  # all of them, before any value that is left counts as one
@@ -118,7 +122,7 @@ class AgentSubtasks(LocalSubtasks):
         if self._root is not None and self._root.outputs is root:
             self._spreads = True
             for outputs in (root, *self._local_outputs):
-                cancel(self._state, outputs)
+                self._tell(UnitCancelled(outputs))
 
     def take(self) -> Spawned:
         """Return what the task has left behind."""
