@@ -69,8 +69,8 @@ def check(
         if recording.plan is None:
             return nothing(script, output)
         check_task_names(durations, recording.tasks)
-        with remembered() as known:
-            findings = find(recording.plan, durations, known)
+        with remembered() as seconds_of:
+            findings = find(recording.plan, durations, seconds_of)
     return _tell(script, findings, output, strict)
 
 

@@ -114,8 +114,10 @@ def cost(
         if not recording.plans:
             return nothing(script, output)
         given["slots"] = _of_partitions(rooms, recording.plans)
-        with remembered() as known:
-            made = in_turn([estimate(plan, remembered=known, **given) for plan in recording.plans])
+        with remembered() as seconds_of:
+            made = in_turn(
+                [estimate(plan, remembered=seconds_of, **given) for plan in recording.plans]
+            )
     check_task_names(durations, [one.task for one in made.durations])
     _tell(script, made, recording, where, limits, output)
     return None

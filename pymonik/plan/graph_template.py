@@ -45,8 +45,8 @@ class _OfCalls(Repetition):
     def __init__(self, like: _GraphTemplate, calls: Sequence[Call], outputs: Outputs) -> None:
         super().__init__()
         self._like, self._calls, self.calls = like, calls, len(calls)
-        found, chunk = [outputs], like.chunk or 1
-        self._locations = [Location(found, chunk, output) for output in like.outputs]
+        units, chunk = [outputs], like.chunk or 1
+        self._locations = [Location(units, chunk, output) for output in like.outputs]
 
     def node(self, unit: Unit) -> Map:
         """Return a block, or a map of one element, of the steps of the unit."""
@@ -85,20 +85,20 @@ class _GraphTemplate:
     def __init__(self, graph: Graph, plan: Plan, calls: Sequence[Call]) -> None:
         (unit,), (node,) = plan.units, plan.graph.nodes
         # Of each step, whether its value is stored: see `StepCode.keep`.
-        self._kept = [step[1] for step in unit.program.own]
-        self._wiring = Wiring(graph, calls, [kept is not False for kept in self._kept])
+        self._keep = [step[1] for step in unit.program.own]
+        self._wiring = Wiring(graph, calls, [keep is not False for keep in self._keep])
         own = unit.program.own
         sources, _ = sources_of([step[0] for step in own])
         all_sources = [one for one in sources if one is not None]  # none is
-        self._steps = StepWiring(all_sources, self._kept, [step[2] for step in own])
+        self._steps = StepWiring(all_sources, self._keep, [step[2] for step in own])
         columns = [column for step in own for column in step[0]]
         # The arguments that are plain values.
         self._plain = [place for place, column in enumerate(columns) if column[0] == "v"]
         self._shared = unit.program.shared
         self._loose, self._named, self._wanted = {*unit.outputs.loose}, unit.name, unit.wanted
         self._options, self._seconds = unit.options, unit.seconds
-        stored = iter(range(len(self._kept)))
-        self.outputs = [None if kept is False else next(stored) for kept in self._kept]
+        numbers = iter(range(len(self._keep)))
+        self.outputs = [None if keep is False else next(numbers) for keep in self._keep]
         self.is_block, self.lanes = node.is_block, unit.lanes
         self.chunk, self.depth = node.chunk, node.depth
         self.notes: tuple[str, ...] = plan.graph.notes
@@ -111,20 +111,20 @@ class _GraphTemplate:
     @property
     def calls(self) -> int:
         """How many calls it is of."""
-        return len(self._kept)
+        return len(self._keep)
 
     def plan_of(self, nodes: Sequence[Any], target: Target) -> Plan | None:
         """Return the plan of a graph of as many calls; None where they are not alike."""
-        found = self._wiring.slots_of(nodes)
-        if found is None:
+        alike = self._wiring.slots_of(nodes)
+        if alike is None:
             return None
-        calls, slots = found
+        calls, slots = alike
         values, spec = [slots[place] for place in self._plain], calls[0].spec
         root, keys = spec.root_seed, [call.spawn_key for call in calls]
         if any(one.root_seed != root for one in self._wiring.specs(calls)):
             keys = [seeds.of_call(call.spec.root_seed, call.spawn_key) for call in calls]
         steps = WiredSteps(self._steps, values, root, keys)
-        outputs = Outputs(1, len(self._kept) - self._kept.count(False))
+        outputs = Outputs(1, len(self._keep) - self._keep.count(False))
         if self._loose:
             outputs.loose = {*self._loose}
         program, where = Program.of_wired(self._shared, steps), spec.environment
@@ -145,7 +145,7 @@ class GraphTemplates:
     """The templates of one compiler: of graphs that it has compiled before."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[CallSpec, dict[Any, _Template]] = WeakKeyDictionary()
+        self._templates: WeakKeyDictionary[CallSpec, dict[Any, _Template]] = WeakKeyDictionary()
         # How often graphs were compiled, and how often they are to be before they are kept.
         self._met: dict[Any, tuple[int, int]] = {}
         # How many plans were made of templates.
@@ -154,16 +154,16 @@ class GraphTemplates:
     def plan(self, graph: Graph, optimize: Any, target: Target) -> Plan | None:
         """Return the plan of a graph like one that was noted; None where there was none."""
         first, last = graph.nodes[0], graph.nodes[-1]
-        known = self._known.get(first.spec) if type(first) is type(last) is Call else None
-        if not known or graph.aliases:
+        templates = self._templates.get(first.spec) if type(first) is type(last) is Call else None
+        if not templates or graph.aliases:
             return None
         key = _key(graph, optimize, target)
-        template = known.get(key)
+        template = templates.get(key)
         plan = None if template is None else template.plan_of(graph.nodes, target)
         if plan is not None:
             self.hits += 1
         elif template is not None:  # looked at in vain: it costs less each time that it happens
-            del known[key]
+            del templates[key]
             self._met[key] = 0, 2 * self._met.get(key, (0, 1))[1]
         return plan
 
@@ -184,11 +184,11 @@ class GraphTemplates:
         template = _template_of(graph, plan, optimize)
         if template is None:
             return
-        kept = sum(one.calls for known in self._known.values() for one in known.values())
-        if kept + template.calls > _CALLS:
-            self._known.clear()
-        known = self._known.setdefault(graph.nodes[0].spec, {})
-        known[key] = template
+        calls = sum(one.calls for of_spec in self._templates.values() for one in of_spec.values())
+        if calls + template.calls > _CALLS:
+            self._templates.clear()
+        templates = self._templates.setdefault(graph.nodes[0].spec, {})
+        templates[key] = template
 
 
 def _key(graph: Graph, optimize: Any, target: Target) -> tuple[Any, ...]:

@@ -57,10 +57,10 @@ class MapTemplate:
 
     def plan_of(self, nodes: Sequence[Any], target: Target) -> Plan | None:
         """Return the plan of a graph of as many calls; None where they are not alike."""
-        found = self._wiring.slots_of(nodes)
-        if found is None:
+        alike = self._wiring.slots_of(nodes)
+        if alike is None:
             return None
-        (calls, slots), n, first, steps = found, self._n, 0, []
+        (calls, slots), n, first, steps = alike, self._n, 0, []
         for number, (columns, wanted) in enumerate(zip(self._columns, self._wanted)):
             members = calls[number * n : (number + 1) * n]
             arity = len(columns)

@@ -94,8 +94,8 @@ def _at(places: list[int], things: list[Any]) -> Sequence[Any]:
     """Return what stands at some places."""
     if len(places) < 2:  # of one alone no tuple is given
         return [things[place] for place in places]
-    found: tuple[Any, ...] = itemgetter(*places)(things)
-    return found
+    chosen: tuple[Any, ...] = itemgetter(*places)(things)
+    return chosen
 
 
 def _are_single(calls: Sequence[Call]) -> bool:

@@ -134,8 +134,8 @@ class CallSpecs:
         if spec is None:
             return None
         if not spec.code.is_current(self.moment):
-            known = self._codes.get(id(task))
-            if known is not None and known[1] is spec.code:  # its containers say so once a moment
+            own = self._codes.get(id(task))
+            if own is not None and own[1] is spec.code:  # its containers say so once a moment
                 self._capture(task, spec.code)
             return None
         changes = self._surroundings.changes() if self._surroundings is not None else None

@@ -45,12 +45,12 @@ class _BundledLoader(SourceFileLoader):
         code, self._code = self._code, None
         if code is not None:
             try:
-                found = marshal.loads(code)
+                loaded = marshal.loads(code)
             except (EOFError, TypeError, ValueError):  # a disk has lost it
-                found = None
+                loaded = None
             # Elsewhere where the package was copied with all it had: Python changes it then.
-            if isinstance(found, CodeType) and found.co_filename == self.path:
-                return found
+            if isinstance(loaded, CodeType) and loaded.co_filename == self.path:
+                return loaded
         return super().get_code(fullname)
 
 
@@ -161,12 +161,12 @@ class CodeBundle:
 
     def _sources(self) -> list[str]:
         """Return the files of modules, below the folder of the package, that bundles are for."""
-        found = []
+        sources = []
         for folder, below, files in os.walk(self._folder):
             place = folder[len(self._folder) :].replace(os.sep, "/")
             below[:] = [name for name in below if f"{place}/{name}"[1:] not in _APART]
-            found += [f"{place}/{name}" for name in files if name.endswith(".py")]
-        return found
+            sources += [f"{place}/{name}" for name in files if name.endswith(".py")]
+        return sources
 
 
 def _is_apart(name: str) -> bool:

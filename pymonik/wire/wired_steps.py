@@ -37,7 +37,7 @@ class StepWiring:
     ) -> None:
         self.sources, self.keep, self.sites, self._data = sources, keep, sites, data
         # The steps whose values are stored, in order.
-        self.outputs = [number for number, kept in enumerate(keep) if kept is not False]
+        self.outputs = [number for number, one in enumerate(keep) if one is not False]
 
     @property
     def data(self) -> bytes:
@@ -107,16 +107,16 @@ def sources_of(
     values: list[Any] = []
     sources: list[tuple[int, ...] | None] = []
     for columns in rows:
-        found = []
+        places = []
         for column in columns:
             if column[0] == "p":
-                found.append(column[1])
+                places.append(column[1])
             elif column[0] == "v":
                 values.append(column[1])
-                found.append(-len(values))
+                places.append(-len(values))
             else:
                 sources.append(None)
                 break
         else:
-            sources.append(tuple(found))
+            sources.append(tuple(places))
     return sources, values

@@ -310,7 +310,7 @@ def test_what_is_compared_in_vain_is_kept_later_each_time(client: Pymonik) -> No
     for number in range(40):
         graph, _kept = recorded(client, [*chain(0, 9), (0, [1 + number % 7], True)], number)
         known = maker.graph_templates
-        looks += known is not None and any(known._known.values())
+        looks += known is not None and any(known._templates.values())
         assert maker.repeated(graph, True, lambda: TARGETS[1]) is None
         maker.make(graph, TARGETS[1], True)
     assert looks < 10

@@ -2,7 +2,7 @@
 
 Enters: frames. Leaves: frames: reports, logs, plans of sub-tasks.
 
-    to it      ("hello", settings)  ("run", [entry, …])  ("object", (question, found))
+    to it      ("hello", settings)  ("run", [entry, …])  ("object", (question, answer))
     from it    ("ready", pid)  ("stale",)  ("bound",)  ("ask", question, id)
                ("report", number, start, stop, columns, errors)
                ("held", number, values)  ("late", number)
@@ -99,10 +99,10 @@ class HostChannel:
             if message[0] != "object":
                 self._inbox.append(message)
                 continue
-            number, found = message[1]
+            number, answer = message[1]
             answers = self._questions.get(number)
             if answers is not None:  # else whoever has asked was interrupted
-                answers.put(found)
+                answers.put(answer)
         return True
 
     def ask(self, result_id: str) -> Any:
@@ -121,18 +121,18 @@ class HostChannel:
             self._questions[number] = answers
             try:
                 self.send("ask", number, result_id)
-                found = self._answer(answers)
+                answer = self._answer(answers)
             finally:
                 del self._questions[number]
-        if found is None:
+        if answer is None:
             raise LookupError(f"there is no object {result_id!r} here, or not yet")
-        return found
+        return answer
 
     def _answer(self, answers: _queue.SimpleQueue[Any]) -> Any:
-        found = _READ_ON
-        while found is _READ_ON:
+        answer = _READ_ON
+        while answer is _READ_ON:
             if not self._reading.acquire(blocking=False):
-                found = answers.get()  # who reads now hands it over, or leaves the reading to this
+                answer = answers.get()  # who reads now hands it over, or leaves the reading to this
                 continue
             try:
                 # Looked at again with the lock: it may have come before.
@@ -141,8 +141,8 @@ class HostChannel:
             finally:
                 self._reading.release()
             with contextlib.suppress(_queue.Empty):
-                found = answers.get_nowait()
-        return found
+                answer = answers.get_nowait()
+        return answer
 
     def _reads_here(self) -> bool:
         """Return whether this thread reads: then a finalizer amid it asks, and nobody reads on."""

@@ -53,14 +53,14 @@ class ReusableMapping(MemoryFile):
         if self.size < _SMALLEST:
             return super().map()
         self.let_go()
-        kept = self._kept
-        if kept is None:
+        mapping = self._kept
+        if mapping is None:
             if not MemoryFile.has_room():
                 return super().map()
-            kept, self._start = self.mapping()
-            self._kept, self._faults = kept, -1
+            mapping, self._start = self.mapping()
+            self._kept, self._faults = mapping, -1
             _USED.append(self)
-        return self.within(kept, self._start)
+        return self.within(mapping, self._start)
 
     def let_go(self) -> None:
         """Forget the mapping, unless it can be handed out again."""
