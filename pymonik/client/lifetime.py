@@ -224,7 +224,7 @@ class Lifetime:
         return done == total and not self._notifier.watches and not self._state.plans_under_way
 
     def state_text(self) -> str:
-        """Tell whether the client is closed, and if not, how much is pending."""
+        """Return whether the client is closed, and if not, how much is pending, as a text."""
         return "closed" if self._state.is_closed else f"{counted(self._unsent(), 'call')} pending"
 
     def _unsent(self) -> int:

@@ -27,7 +27,7 @@ class Stalled(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
         return grpc.StatusCode.DEADLINE_EXCEEDED
 
     def details(self) -> str:
-        """Say how long."""
+        """Return for how long nothing has come, as a text."""
         return f"nothing came for {self._seconds:g} s"
 
 
