@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from pymonik.errors import TaskDefinitionError
+from pymonik.system.attributes import role_of
 from pymonik.values.options import TaskOptions
 
 # What `inspect` calls CO_VARARGS, CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR.
@@ -57,7 +58,7 @@ def check_definition(
     func: Any, func_name: Any, require_context: Any, pure: Any, cache: Any, version: Any
 ) -> None:
     """Refuse what no task is made of; raises TaskDefinitionError."""
-    if getattr(type(func), "__pymonik_role__", "") == "task":
+    if role_of(type(func)) == "task":
         raise TaskDefinitionError(f"{func!r} is a task already: pass its function")
     if isinstance(func, (staticmethod, classmethod, property)):
         raise TaskDefinitionError(f"apply @task to the function, below @{type(func).__name__}")

@@ -17,6 +17,7 @@ from pymonik.errors import LazyValueError, OptionsError
 from pymonik.graph.nodes import Put
 from pymonik.graph.slots import Ref
 from pymonik.record.owner import Owner
+from pymonik.system.attributes import role_of
 from pymonik.values.foreign import harmless
 from pymonik.values.options import in_seconds
 
@@ -39,7 +40,7 @@ _cannot_compare = _refusal("comparing")
 
 def compared(other: object) -> bool:
     """Return whether a handle is equal to what is no handle: unknown, but for `None`."""
-    if other is None or getattr(type(other), "__pymonik_role__", "") == "handle":
+    if other is None or role_of(type(other)) == "handle":
         return False
     return _cannot_compare(None)
 

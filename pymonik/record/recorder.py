@@ -24,6 +24,7 @@ from pymonik.record.builtin_tasks import builtin, calling, identity, unpacked
 from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.specs import CallSpecs
+from pymonik.system.attributes import role_of
 from pymonik.values.location import known_at
 from pymonik.values.options import from_keywords, merge
 from pymonik.values.outcome import PENDING
@@ -171,7 +172,7 @@ class Recorder:
         if name is not None:
             _demand_name(name)
         content, handles_in = self.arguments.interner.freeze(obj, name or "the object")
-        if any(getattr(type(handle), "__pymonik_role__", "") == "file" for handle in handles_in):
+        if any(role_of(type(handle)) == "file" for handle in handles_in):
             raise OptionsError("files are put in place for the task that takes them: pass, not put")
         if handles_in:
             slots = tuple(map(self.arguments.slot_of_handle, handles_in))

@@ -11,7 +11,8 @@ HEAP_TYPE = 1 << 9
 def role_of(kind: Any) -> Any:
     """Return what objects of a class of this package are, such as "handle"; None for other classes.
 
-    So they are known to who may not import their classes.
+    So they are known to who may not import their classes. Who looks at each value that calls take
+    or return asks for the attribute itself, which takes two thirds of the time.
     """
     if type(kind) is type:
         return getattr(kind, "__pymonik_role__", None)

@@ -22,7 +22,7 @@ from pymonik.capture.definitions.function_maker import (
 )
 from pymonik.capture.definitions.record import record_of
 from pymonik.capture.reachable import global_names
-from pymonik.system.attributes import attribute
+from pymonik.system.attributes import attribute, role_of
 
 # What code finds of its module without naming it.
 _BASIC = ("__package__", "__name__", "__path__", "__file__")
@@ -74,7 +74,7 @@ def _methods(cls: type) -> Iterator[types.FunctionType]:
 def _function_of(value: Any) -> types.FunctionType | None:
     if type(value) in (staticmethod, classmethod):
         value = value.__func__
-    if getattr(type(value), "__pymonik_role__", None) == "task":
+    if role_of(type(value)) == "task":
         value = value.__pymonik_function__
     return value if type(value) is types.FunctionType else None
 

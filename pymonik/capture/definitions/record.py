@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture import class_parts
-from pymonik.system.attributes import attribute
+from pymonik.system.attributes import attribute, role_of
 from pymonik.system.structs import NamedTuple
 from pymonik.values.content import Definition
 
@@ -231,7 +231,7 @@ def function_of(obj: Any) -> Any:
     """Return the function that a task, or one with a cache, is made of; else what was given."""
     if type(obj) is functools._lru_cache_wrapper:
         return obj.__wrapped__
-    is_task = getattr(type(obj), "__pymonik_role__", None) == "task"
+    is_task = role_of(type(obj)) == "task"
     return obj.__pymonik_function__ if is_task else obj
 
 

@@ -11,6 +11,7 @@ import types
 from typing import Any
 
 from pymonik.capture.code_text import hashed
+from pymonik.system.attributes import role_of
 
 # Types whose values have a text of their own, equal in every run.
 PLAIN = {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)}
@@ -18,7 +19,7 @@ PLAIN = {type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type
 
 def is_unnamed(value: Any) -> bool:
     """Return whether a value is a function of the user, whose name is the user's own business."""
-    role = getattr(type(value), "__pymonik_role__", None)
+    role = role_of(type(value))
     function = value.func if role == "task" else value
     return type(function) is types.FunctionType and not is_importable(function, types.FunctionType)
 

@@ -25,7 +25,7 @@ from pymonik.capture.text.by_name import (
     pickled,
     plain_items,
 )
-from pymonik.system.attributes import attribute
+from pymonik.system.attributes import attribute, role_of
 
 _DICTS = {dict, types.MappingProxyType}
 _BUFFERS = (bytearray, memoryview, pickle.PickleBuffer)
@@ -98,7 +98,7 @@ class ValueWriter(ABC):
             self._new(value, kind)
 
     def _new(self, value: Any, kind: Any) -> None:
-        role = getattr(kind, "__pymonik_role__", None)
+        role = role_of(kind)
         if kind is list:
             self._items("[", value, "]")
         elif kind is set:
