@@ -1,5 +1,7 @@
 """The layers hold: imports run down the list of rooms, and no two files import each other.
 
+Beside them what else keeps the house in order: names are unique, and files short.
+
 All imports count: at the top of a file, inside a function, and for the type checker alone.
 """
 
@@ -114,6 +116,13 @@ def test_only_who_speaks_to_a_cluster_imports_grpc_and_armonik() -> None:
         if room_of(module) not in speakers
     }
     assert found == {(module, "armonik") for module in known}
+
+
+def test_no_file_is_longer_than_a_reader_keeps_in_mind() -> None:
+    # Most have less than 150 lines. One that has more than this does two things: it is split by
+    # them, and not squeezed.
+    lines = {module: path.read_text("utf-8").count("\n") for module, path in MODULES.items()}
+    assert {module: count for module, count in lines.items() if count > 300} == {}
 
 
 def test_class_names_are_unique() -> None:
