@@ -11,6 +11,7 @@ put into the columns of before, and nothing else is made anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -82,18 +83,19 @@ def _column(filled: tuple[str, Any]) -> Any:
 class _GraphTemplate:
     """What the plans of graphs alike share. It keeps no value and no call alive."""
 
-    def __init__(self, graph: Graph, plan: Plan, calls: Sequence[Call]) -> None:
+    def __init__(
+        self, graph: Graph, plan: Plan, calls: Sequence[Call], sources: list[tuple[int, ...]]
+    ) -> None:
+        """Note a graph; sources: of its steps, see `sources_of`."""
         (unit,), (node,) = plan.units, plan.graph.nodes
         # Of each step, whether its value is stored: see `StepCode.keep`.
         self._keep = [step[1] for step in unit.program.own]
         self._wiring = Wiring(graph, calls, [keep is not False for keep in self._keep])
         own = unit.program.own
-        sources, _ = sources_of([step[0] for step in own])
-        all_sources = [one for one in sources if one is not None]  # none is
-        self._steps = StepWiring(all_sources, self._keep, [step[2] for step in own])
-        columns = [column for step in own for column in step[0]]
+        self._steps = StepWiring(sources, self._keep, [step[2] for step in own])
         # The arguments that are plain values.
-        self._plain = [place for place, column in enumerate(columns) if column[0] == "v"]
+        columns = enumerate(chain.from_iterable(sources))
+        self._plain = [place for place, source in columns if source < 0]
         self._shared = unit.program.shared
         self._loose, self._named, self._wanted = {*unit.outputs.loose}, unit.name, unit.wanted
         self._options, self._seconds = unit.options, unit.seconds
@@ -226,7 +228,9 @@ def _template_of(graph: Graph, plan: Plan, optimize: Any) -> _Template | None:
         return None
     if set(map(type, calls)) != {Call}:
         return None
-    if any(column[0] not in "vp" for step in unit.program.own for column in step[0]):
+    sources, _ = sources_of([step[0] for step in unit.program.own])
+    wired = [of_step for of_step in sources if of_step is not None]
+    if len(wired) < len(calls):  # some take what no wiring has
         return None
-    template = _GraphTemplate(graph, plan, calls)
+    template = _GraphTemplate(graph, plan, calls, wired)
     return template if template.is_closed else None
