@@ -50,7 +50,7 @@ def demand_ours(path: Path, status: os.stat_result, to_read: bool = True) -> Non
     if to_read and status.st_mode & _OTHERS_WRITE:
         raise PermissionError(
             f"others may write to {path} (mode {stat.S_IMODE(status.st_mode):o}): nothing is read "
-            f"there; chmod go-w {path} if nobody has"
+            f"there; chmod go-w {path} if no other user has"
         )
 
 

@@ -124,7 +124,7 @@ def test_the_end_of_a_block_tells_how_many_calls_have_failed(
     with pytest.raises(ValueError, match="0") as told, Pymonik(backend="inline"):
         handles = [fail.invoke(x) for x in range(3)]
     notes = getattr(told.value, "__notes__", [record.message for record in caplog.records])
-    assert "2 other calls failed whose errors nobody has looked at: fail (" in notes[-1]
+    assert "2 other calls failed whose errors were not looked at: fail (" in notes[-1]
     assert [str(handle.exception()) for handle in handles] == ["0", "1", "2"]
 
 

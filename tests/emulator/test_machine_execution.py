@@ -259,7 +259,7 @@ def test_strict_fails_what_waits_for_a_result_nobody_owes(quiet: Machine) -> Non
         TaskChanged("s", "next", TaskStatus.ERROR),
         ResultChanged("s", "last", ResultStatus.ABORTED),
     ]
-    assert "nobody produces or uploads input 'never'" in quiet.tables.tasks["next"].error
+    assert "no task makes, and no client uploads input 'never'" in quiet.tables.tasks["next"].error
 
 
 def test_a_session_is_not_idle_while_something_is_queued_or_runs(quiet: Machine) -> None:

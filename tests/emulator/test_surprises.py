@@ -164,7 +164,7 @@ def test_strict_fails_what_waits_for_a_result_that_nobody_owes(
     task, _ = strict.run("concat", never)
     eventually(lambda: strict.task_status(task) == TaskStatus.PENDING)
     strict_emulator.engine.apply(Idle(strict.session))  # as its clock would, in time
-    assert "nobody produces or uploads input" in strict.ended(task).output.error
+    assert "no task makes, and no client uploads input" in strict.ended(task).output.error
 
 
 def test_purging_a_running_session_deletes_first_and_refuses_then(lenient: Client) -> None:

@@ -60,7 +60,7 @@ def _hopeless(world: World, task: TaskRecord) -> str:
         owner = world.tables.tasks.get(result.owner)
         if owner is None or owner.status in FINAL:
             return (
-                f"strict: nobody produces or uploads input '{result_id}' "
+                f"strict: no task makes, and no client uploads input '{result_id}' "
                 f"('{result.name}'): a cluster would leave this task PENDING for ever"
             )
     return ""

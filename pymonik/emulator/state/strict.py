@@ -54,7 +54,7 @@ def _reachable_queue(world: World, session: SessionRecord, task: events.NewTask)
     world.require_strict(
         highest is None or task.options.priority <= highest,
         f"task priority {task.options.priority} is above {highest}: "
-        "a cluster would put the task into a queue that nobody reads",
+        "a cluster would put the task into a queue that no pod reads",
     )
 
 
