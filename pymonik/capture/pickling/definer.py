@@ -36,7 +36,14 @@ from pymonik.capture.pickling.reducers import (
     vars_of,
 )
 from pymonik.capture.pickling.shared_variables import SharedVariables
-from pymonik.capture.pickling.type_names import is_type_name, reduce_type_name
+from pymonik.capture.pickling.type_names import (
+    is_lazy,
+    is_type_name,
+    parameter_number,
+    reduce_lazy_name,
+    reduce_type_name,
+    type_parameter,
+)
 
 
 class _DefinedVariables(SharedVariables):
@@ -97,6 +104,8 @@ class _Definer(Pickler):
                 return PROCESS_OWN[type(obj)](obj)
             if is_type_name(type(obj)):
                 self.is_single = True
+                if is_lazy(obj):
+                    return self._begin(*reduce_lazy_name(obj))
                 return reduce_type_name(obj)
             if single_name(obj, type(obj)) is not None:
                 self.is_single = True
@@ -104,6 +113,8 @@ class _Definer(Pickler):
         if type(obj) in PROCESS_OWN:  # of the class, such as a lock for all of its objects
             record = record_of(obj)
             return PROCESS_OWN[type(obj)](obj) if record is None else self._refer(record)
+        if (number := parameter_number(top, obj)) is not None:
+            return type_parameter, (top, number)
         if type(obj) is top and isinstance(obj, enum.Enum):
             return class_parts.reduce_member(obj)
         if type(obj) is Namespace:
@@ -117,6 +128,9 @@ class _Definer(Pickler):
         self.origins.add(function.__module__)
         make, parts, *rest = self._function_by_value(function)
         self.before = [part.record for part in parts if type(part) is SharedGlobal]
+        return self._begin(make, parts, *rest)
+
+    def _begin(self, make: Any, parts: tuple[Any, ...], *rest: Any) -> Any:
         return begun, (self.record.id, make, *parts), *rest
 
     def _is_defined(self, function: Any) -> bool:
@@ -137,7 +151,7 @@ def define(record: DefinitionRecord) -> Taken:
     cloudpickle.Pickler.__init__(pickler, file, protocol=5)
     is_space = record.is_namespace
     pickler.dump(Namespace(record.id, record.obj, record.names) if is_space else record.obj)
-    if is_type_name(type(record.obj)):
+    if is_type_name(type(record.obj)) and not is_lazy(record.obj):
         pickler.before = pickler.used
     return Taken(
         file.getvalue(),

@@ -61,7 +61,7 @@ from pymonik.capture.pickling.reducers import (
     vars_of,
 )
 from pymonik.capture.pickling.shared_variables import SharedVariables
-from pymonik.capture.pickling.type_names import is_type_name
+from pymonik.capture.pickling.type_names import has_definition, is_type_name
 from pymonik.capture.pickling.views import Memory, is_array, reduce_view
 from pymonik.capture.source import imported_by
 from pymonik.system.attributes import HEAP_TYPE, role_of
@@ -218,8 +218,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
             if is_by_value(kind) and kind._member_map_.get(obj._name_) is obj:
                 return class_parts.member_named, (kind, obj._name_)
         elif is_type_name(kind):
-            if is_by_value_from(obj.__module__) or record_of(obj) is not None:
-                return self._refer(TABLE.record_of(obj, f"{obj.__module__}:{obj.__name__}"))
+            place = f"{obj.__module__}:{obj.__name__}"
+            if has_definition(obj, place):
+                return self._refer(TABLE.record_of(obj, place))
         elif is_single_here(obj):
             return self._refer(TABLE.record_of(obj))
         elif (name := single_name(obj, kind)) is not None:
