@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,6 +88,8 @@ class Connection:
             return "unix:" + text.removeprefix("unix://").removeprefix("unix:"), False
         try:
             url = urlsplit(text)
+            if "[" in url.netloc:  # which `urlsplit` looks into since Python 3.11.4
+                IPv6Address(url.hostname or "")
         except ValueError:  # brackets that are no address
             raise BackendError(
                 f"endpoint {redacted(self.endpoint)!r} names no host: write host:port, and of an "
