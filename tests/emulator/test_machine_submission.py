@@ -214,7 +214,7 @@ STRICT = {
     "zero max_retries": (task(options=replace(GIVEN, max_retries=0)), "max_retries is zero"),
     "zero priority": (task(options=replace(GIVEN, priority=0)), "priority is zero"),
     "other partition": (task(options=replace(GIVEN, partition="gpu")), "'gpu' is not in session"),
-    "high priority": (task(options=replace(GIVEN, priority=11)), "nobody reads"),
+    "high priority": (task(options=replace(GIVEN, priority=11)), "no pod reads"),
     "unknown output": (task(outputs=("nope",)), "'nope' does not exist"),
     "output of another": (task(outputs=("taken",)), "'taken' already belongs to task 'owner'"),
     "output twice": (task(outputs=("out", "out")), "another task of this request"),
