@@ -55,6 +55,21 @@ with Pymonik():
         assert same.invoke(hint).get() == hint, hint
     assert type(same.invoke(Square(1)).get()) is Square
 """,
+    "functions with parameters": """
+def local():
+    def inner[T: int](x: T) -> T: return x
+    return inner
+class Of:
+    def method[V](self, x: V) -> V: return x
+@task
+def first[U](values: list[U]) -> U: return values[0]
+inner = local()
+def variables(): return [one.__type_params__[0] for one in (inner, Of.method, first.func)]
+with Pymonik():
+    assert first.invoke([3]).get() == 3
+    assert call(variables) == variables(), call(variables)
+    assert same.invoke(inner).get().__type_params__ == inner.__type_params__
+""",
 }
 # Since Python 3.13.
 DEFAULTS = """

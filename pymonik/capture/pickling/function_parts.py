@@ -35,6 +35,12 @@ class SharedGlobal:
         self.record = record
 
 
+def add_type_parameters(function: types.FunctionType, reduced: Any) -> None:
+    """Add those of `def f[T](x: T)`, since Python 3.12: hints that are texts name them."""
+    if variables := getattr(function, "__type_params__", ()):
+        reduced[2][1]["__type_params__"] = variables
+
+
 def add_names_in_classes(function: types.FunctionType, reduced: Any) -> None:
     """Add the globals that only class statements inside the function use.
 

@@ -47,6 +47,7 @@ from pymonik.capture.pickling.function_parts import (
     MAKE_FUNCTION,
     SharedGlobal,
     add_names_in_classes,
+    add_type_parameters,
     method_of_class,
     named,
     reduce_code,
@@ -282,6 +283,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
         if reduced is not NotImplemented and reduced[0] is MAKE_FUNCTION:
             note_source(function.__code__.co_filename, function.__globals__)
             add_names_in_classes(function, reduced)
+            add_type_parameters(function, reduced)
             package = function.__globals__.get("__package__") or ""
             self.modules.update(imported_by(function.__code__, package))
             reduced = self._variables.share_variables(function, reduced)
