@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pymonik.environment.value import Environment
 from pymonik.plan.unit import Unit
 from pymonik.runtime.host.events import (
@@ -15,6 +17,7 @@ from pymonik.runtime.host.events import (
     SliceEnded,
     UnitsAdded,
 )
+from pymonik.runtime.host.ready import ReadyQueues
 
 from .units import Machine, label, unit
 
@@ -119,3 +122,38 @@ def test_what_a_dead_executor_had_comes_first_in_its_own_environment() -> None:
     made.add(inside("a", ONE), inside("b", ONE))
     made.tell(ExecutorLost(0, None, "killed"))
     assert made.ready() == ["a[0:1]", "b[0:1]"]
+
+
+def played(homes: tuple[Any, ...], slots: int, wanted: list[Environment | None]) -> list[Any]:
+    """Add units that each end before the next comes; give what was given, and what is kept."""
+    made, told = machine(*homes, slots=slots), []
+    for number, environment in enumerate(wanted):
+        told.append(made.add(inside(f"u{number}", environment)))
+        for executor, pieces in made.state.executors.items():
+            if pieces:
+                told.append(end(made, executor))
+    ready = made.state.ready
+    return [told, made.ready(), ready._turns, ready._used, ready.waiting_environments()]
+
+
+@pytest.mark.parametrize("slots", [0, 1, 2])
+@pytest.mark.parametrize("homes", [(), (None,), (None, None), (ONE, None), (ONE,), (None, TWO)])
+@pytest.mark.parametrize("wanted", [[None] * 3, [ONE, None, None], [None, ONE, None, TWO, None]])
+def test_a_unit_that_comes_alone_is_given_as_a_round_would_give_it(
+    homes: tuple[Any, ...],
+    slots: int,
+    wanted: list[Environment | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once = played(homes, slots, wanted)
+    monkeypatch.setattr(ReadyQueues, "give_alone", lambda self, piece: None)
+    assert at_once == played(homes, slots, wanted)
+
+
+def test_a_unit_that_comes_alone_needs_no_round() -> None:
+    made = machine(None, None, slots=2)
+    first, second = inside("a", None), inside("b", None)
+    assert made.tell(UnitsAdded([first])).keys() == {0}
+    assert not made.tell(UnitsAdded([second]))  # another one runs: there is a choice
+    assert made.given() == ["1: b[0:1]"]
+    assert not machine(None, slots=1).tell(UnitsAdded([inside("c", None, n=2)]))  # may be cut

@@ -97,12 +97,11 @@ class Machine:
         return given
 
     def add(self, *units: Unit) -> list[str]:
-        self.tell(UnitsAdded(units))
-        return self.given()
+        return self.given(self.tell(UnitsAdded(units)))
 
-    def given(self) -> list[str]:
-        """Give what is to be run where now: "executor: unit[start:stop]"."""
-        given = self.tell(RoundOver())
+    def given(self, before: dict[int, list[UnitSlice]] | None = None) -> list[str]:
+        """Give what is to be run where now, and before: "executor: unit[start:stop]"."""
+        given = {**(before or {}), **self.tell(RoundOver())}
         return [f"{number}: {label(piece)}" for number in sorted(given) for piece in given[number]]
 
     def ready(self) -> list[str]:

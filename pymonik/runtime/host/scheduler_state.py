@@ -84,6 +84,10 @@ class SchedulerState:
 
     def add(self, units: Iterable[Unit]) -> None:
         """Take units, in an order in which they could run; some can at once."""
+        self.enqueue(self.enter(units))
+
+    def enter(self, units: Iterable[Unit]) -> list[UnitSlice]:
+        """Take units, in an order in which they could run; return what can run at once."""
         units = [*units]
         for unit in units:
             if id(unit.outputs) in self.by_outputs:
@@ -104,7 +108,7 @@ class SchedulerState:
                     self.dependents.setdefault(id(outputs), []).append(running)
             if not running.waiting:
                 pieces.append(UnitSlice(running, 0, unit.n))
-        self._enqueue(pieces)
+        return pieces
 
     def fill(
         self, running: UnitState, start: int, columns: Sequence[Any], errors: list[Failure]
@@ -191,7 +195,7 @@ class SchedulerState:
         while self.complete:
             waiting = self.dependents.pop(id(self.complete.popleft()), None)
             if waiting is not None:
-                self._enqueue(list(self._freed(waiting)))
+                self.enqueue(list(self._freed(waiting)))
 
     def _freed(self, waiting: list[UnitState]) -> Iterator[UnitSlice]:
         for running in waiting:
@@ -200,7 +204,8 @@ class SchedulerState:
             if not running.waiting and self.is_open(running):
                 yield UnitSlice(running, 0, running.unit.n)
 
-    def _enqueue(self, pieces: list[UnitSlice]) -> None:
+    def enqueue(self, pieces: list[UnitSlice]) -> None:
+        """Queue pieces that can run."""
         if self.is_depth_first:
             self.ready.put_back(pieces)
             return

@@ -17,7 +17,7 @@ from pymonik.runtime.host.events import (
 from pymonik.runtime.host.instructions import GiveSlices, KillExecutor
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.slice_rules import fault
-from pymonik.runtime.host.unit_slice import UnitState
+from pymonik.runtime.host.unit_slice import UnitSlice, UnitState
 from pymonik.system.structs import replace
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
@@ -25,8 +25,14 @@ from pymonik.wire.program import site_of
 
 
 def units_added(state: SchedulerState, event: UnitsAdded) -> None:
-    """Take units."""
-    state.add(event.units)
+    """Take units; one alone that nothing keeps from running is given out without waiting."""
+    pieces = state.enter(event.units)
+    if len(pieces) == state.unfinished == 1:
+        executor = state.ready.give_alone(pieces[0])
+        if executor is not None:
+            _note_given(state, executor, pieces)
+            return
+    state.enqueue(pieces)
 
 
 def callbacks_made(state: SchedulerState, event: CallbacksMade) -> None:
@@ -42,10 +48,7 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
     given = state.ready.assign()
     if given:
         for executor, pieces in given.items():
-            state.out.append(GiveSlices(executor, pieces))
-            for piece in pieces:
-                numbers = (executor, piece.running.unit.number, piece.start, piece.stop)
-                state.history.append((GiveSlices, numbers))
+            _note_given(state, executor, pieces)
     elif state.units and not len(state.ready) and not any(state.executors.values()):
         for running in list(state.units.values()):
             failure = fault(running.unit, "nothing that runs or is ready can bring its value")
@@ -53,6 +56,13 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
             state.fail(running, failure)
         state.complete.clear()
         state.dependents.clear()
+
+
+def _note_given(state: SchedulerState, executor: int, pieces: list[UnitSlice]) -> None:
+    state.out.append(GiveSlices(executor, pieces))
+    for piece in pieces:
+        numbers = (executor, piece.running.unit.number, piece.start, piece.stop)
+        state.history.append((GiveSlices, numbers))
 
 
 def unit_cancelled(state: SchedulerState, event: UnitCancelled) -> None:
