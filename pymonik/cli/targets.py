@@ -143,8 +143,9 @@ def _recorded_then(name: str) -> Recording:
         raise not_found(name)
     if len(run.graphs) < run.submissions:
         raise click.BadParameter(
-            f"of the run {run.id} only the drawing was kept, as its graph is large or uses values "
-            "of earlier submissions: `pymonik graph show` draws it",
+            f"of the run {run.id} only the drawing was kept, as its graph is large, uses values of "
+            "earlier submissions, or is of a function whose globals have changed since: "
+            "`pymonik graph show` draws it",
             param_hint="SCRIPT",
         )
     try:

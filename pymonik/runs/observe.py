@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
 from pymonik.runs.record import GUEST, OFF, RunRecord
 from pymonik.runtime.host.observer import Observer
@@ -53,6 +53,8 @@ class ObservedBackend(Observer):
         # A session has one record of its own, and one of each that joins it.
         id = traits.session_id + (f"{GUEST}{os.urandom(2).hex()}" if is_guest else "")
         self._record = RunRecord(id, time.time(), script, traits.name, traits.slots)
+        # What the graph of the first submission will be made of, behind its value.
+        self._deferred: Source | None = None
         # Calls that a cluster has refused to take.
         self._refused = 0
         # Looked up without a detour.
@@ -91,13 +93,26 @@ class ObservedBackend(Observer):
         record = self._record
         if record.submissions <= _SUBMISSIONS:
             try:
-                from pymonik.runs.sketch import sketch, small_graph
+                from pymonik.runs.sketch import deferred, sketch, small_graph
 
                 record.drawings.append(sketch(plan))
-                graph = small_graph(plan)
+                if record.submissions == 1:
+                    self._deferred = deferred(plan)
+                    if self._deferred is not None:
+                        return
+                self._draw_deferred()
+                graph = small_graph(plan.source)
                 record.graphs += [graph] if graph is not None else []
             except Exception:
                 logger.warning("this submission is not drawn in `pymonik runs`", exc_info=True)
+
+    def _draw_deferred(self) -> None:
+        source, self._deferred = self._deferred, None
+        if source is not None:
+            from pymonik.runs.sketch import deferred_graph
+
+            graph = deferred_graph(source)
+            self._record.graphs += [graph] if graph is not None else []
 
     def ended(self, worker: int, unit: Unit, elements: int, seconds: float) -> None:
         """Note a piece that ended."""
@@ -145,6 +160,10 @@ class ObservedBackend(Observer):
         from pymonik.runs.store import RunStore
 
         record = self._record
+        try:
+            self._draw_deferred()
+        except Exception:
+            logger.warning("a submission is not drawn in `pymonik runs`", exc_info=True)
         # Not sooner: it would take a hundredth of what a small call does.
         record.spans = [(w, name, round(b, 6), round(s, 6), n) for w, name, b, s, n in record.spans]
         reported = list(self.traits.arrivals.failures.first)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymonik.analysis.shape import captured
 from pymonik.graph.columns import NAMELESS
-from pymonik.graph.ir import Map
+from pymonik.graph.ir import Call, Graph, Map
+from pymonik.graph.value_state import ALWAYS
 from pymonik.graph.verbs import refs_of
-from pymonik.plan.plan import Plan
+from pymonik.plan.plan import Plan, Source
+from pymonik.system.structs import replace
+from pymonik.values.content import IMMEDIATE
 
 # Of a plan with more, the first are kept.
 _BOXES = 2_000
@@ -21,22 +23,50 @@ _BOXES = 2_000
 _NODES, _CALLS, _BYTES = 500, 5_000, 16 << 20
 # Of a column with a source an element, so many elements are looked at to know what feeds it.
 _LOOKED_AT = 50
+# What calls are tried again after that may be written down later: no class of the user's.
+_PLAIN = (None, (Exception,))
 
 
-def small_graph(plan: Plan) -> dict[str, Any] | None:
-    """Return the graph of a plan as recorded, if that is small and needs no earlier values."""
-    from pymonik.analysis.encode import brief
+def deferred(plan: Plan) -> Source | None:
+    """Return what the graph of a plan can be made of later; None where that has to be now.
+
+    So it is of a single call of plain values. It is a copy, which leads to no value. To make a
+    graph loads what looks at graphs and at code: a first value is not to wait for it.
+    """
+    source = plan.source
+    if source is None or len(source.graph.nodes) != 1:
+        return None
+    call = source.graph.nodes[0]
+    if type(call) is not Call or call.n is not None or not call.wanted:
+        return None
+    spec = call.spec
+    is_plain = IMMEDIATE.issuperset(map(type, call.args)) and spec.options.retry_on in _PLAIN
+    if not is_plain or (spec.snapshot is not None and spec.snapshot.content() is not None):
+        return None
+    copy = Call(ALWAYS, spec, call.args, None, call.site, call.lasti, call.label, call.spawn_key)
+    return replace(source, graph=Graph((copy,), {}))
+
+
+def deferred_graph(source: Source) -> dict[str, Any] | None:
+    """Return the graph of what was deferred; None where its function sees other things now."""
+    return small_graph(source) if source.graph.nodes[0].spec.code.is_current() else None
+
+
+def small_graph(source: Source | None) -> dict[str, Any] | None:
+    """Return a graph as it was recorded, if that is small and needs no earlier values."""
+    from pymonik.analysis.encode import brief  # not before the first value, as the next
+    from pymonik.analysis.shape import captured
     from pymonik.errors import GraphFileError
 
-    if plan.source is None:
+    if source is None:
         return None
-    graph = plan.source.graph
+    graph = source.graph
     if len(graph.nodes) > _NODES or graph.calls > _CALLS:
         return None
     if sum({id(c): c.size for node in graph.nodes for c, _ in captured(node)}.values()) > _BYTES:
         return None
     try:
-        return brief(plan.source)
+        return brief(source)
     except GraphFileError:
         return None
 

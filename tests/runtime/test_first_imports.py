@@ -13,8 +13,9 @@ from pymonik import Pymonik, Task
 from pymonik.system.garbage import is_collecting
 
 SCRIPT = """
-import sys
+import os, sys
 print(*sys.modules)
+os.environ["PYMONIK_RUNS"] = os.path.join(os.getcwd(), "runs")  # as users have it: on
 
 def note_start(event, args):
     if event == "subprocess.Popen":
@@ -36,9 +37,9 @@ with Pymonik(backend="local", workers=1):
 LATER = {
     "asyncio", "base64", "bz2", "concurrent.futures", "ctypes", "hashlib", "html",
     "importlib.abc", "json", "lzma", "multiprocessing", "numpy", "pathlib", "pkgutil", "random",
-    "shutil", "socket", "tempfile", "urllib.parse", "zipfile", "pymonik.analysis.file",
-    "pymonik.cache", "pymonik.draw", "pymonik.emulator", "pymonik.environment.value",
-    "pymonik.files", "pymonik.runs.store",
+    "shutil", "socket", "tempfile", "urllib.parse", "zipfile", "pymonik.analysis",
+    "pymonik.cache", "pymonik.capture.text", "pymonik.draw", "pymonik.emulator",
+    "pymonik.environment.value", "pymonik.files", "pymonik.runs.store",
 }  # fmt: skip
 # Of the edges: see `benchmarks.fresh.HEAVY`.
 HEAVY = {
