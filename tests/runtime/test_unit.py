@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from pymonik.runtime.executor.calls import Assignment, ExecutionServices
+from pymonik.runtime.executor.restorer import Restorer
+from pymonik.runtime.executor.run import run
+from pymonik.runtime.executor.subtasks import Subtasks
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
+from pymonik.wire.program import Program
 
-from .runs import loaded, local, records, reports, steps_of
+from .runs import Page, loaded, local, records, reports, steps_of
 from .units import content, step
 
 
@@ -221,3 +226,22 @@ def test_values_of_other_units_are_taken_as_they_are(odd: int | None) -> None:
     steps = [pair, step(lambda text: text + "!", ("p", 0), name="cry")]
     both = records(steps, 4, frozen, list(others[1]))
     assert both[1] == [f"{value} 7!" for value in reversed(others[0][0])]
+
+
+def test_how_long_calls_took_is_noted_behind_the_report_that_is_waited_for() -> None:
+    hosting = ExecutionServices(
+        "here",
+        lambda function: function.load(),
+        Page(),
+        (),
+        Subtasks(8, False, True),
+        Restorer(watch=False),
+        lazy=lambda: None,  # type: ignore[arg-type, return-value]
+    )
+    program = Program((step(abs, ("v", -1), name="f"),), 1)
+    told = run(Assignment(program, (), 0, 1), hosting)
+    report = next(told)
+    assert (report.last, report.columns) == (True, [[1]])
+    assert hosting.durations.expected("f") is None
+    assert next(told, None) is None
+    assert hosting.durations.expected("f") is not None
