@@ -30,7 +30,7 @@ class Arithmetic(NamedTuple):
 
 DEFAULT = Arithmetic()
 # What `glance` gives where neither module is loaded.
-_NOTHING = (None, None, None, None, None)
+NOTHING = (None, None, None, None, None)
 # What gives the context of `decimal`, once it was found.
 _getcontext: Callable[[], Any] | None = None
 # The variables of NumPy's settings, since 2.1, once they were found.
@@ -67,9 +67,9 @@ def arithmetic() -> Arithmetic:
 
 def glance() -> tuple[Any, ...]:
     """Return what differs when settings do, as fast as can be; see `snapshot` for a copy of it."""
-    if _getcontext is None and sys.modules.get("decimal") is None:
-        if _variables is None and "numpy" not in sys.modules:
-            return _NOTHING
+    if "decimal" not in sys.modules:
+        if "numpy" not in sys.modules:
+            return NOTHING
         prec = rounding = traps = None
     else:
         context = (_getcontext or _found())()

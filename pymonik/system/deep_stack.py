@@ -23,7 +23,7 @@ _STACK = 64 << 20
 # Guards the two sizes below, which are those of all threads: of new stacks, and of recursion.
 _lock = fork_safe(threading.Lock())
 # The limit of the program while another one is set.
-_limit: int | None = None
+set_limit: int | None = None
 # The thread that is deep now. It holds up who waits for it with the lock, and has all the room that
 # there is: what it pickles may pickle something else that is too deep.
 _deep: threading.Thread | None = None
@@ -37,7 +37,7 @@ def can_go_deeper() -> bool:
 
 def recursion_limit() -> int:
     """Return the recursion limit that the program has set."""
-    return _limit or sys.getrecursionlimit()
+    return set_limit or sys.getrecursionlimit()
 
 
 def deeply(function: Callable[[], T]) -> T:
@@ -50,14 +50,14 @@ def deeply(function: Callable[[], T]) -> T:
         except BaseException as error:  # raised where it is waited for
             ends.append((False, error))
 
-    global _limit, _deep
+    global set_limit, _deep
     context = contextvars.copy_context()
     # A thread has the stack with which it was started: this one cannot get a larger one. A daemon:
     # after Ctrl-C nobody waits for it.
     thread = threading.Thread(target=context.run, args=(run,), name="pymonik-deep", daemon=True)
     with _lock:
         size = threading.stack_size(_STACK)
-        _limit = sys.getrecursionlimit()
+        set_limit = sys.getrecursionlimit()
         _deep = thread
         try:
             sys.setrecursionlimit(_DEPTH)
@@ -65,8 +65,8 @@ def deeply(function: Callable[[], T]) -> T:
             thread.join()
         finally:
             threading.stack_size(size)
-            sys.setrecursionlimit(_limit)
-            _limit = _deep = None
+            sys.setrecursionlimit(set_limit)
+            set_limit = _deep = None
     is_value, end = ends[0]
     if not is_value:
         raise end

@@ -7,26 +7,21 @@ nothing is, a call costs one comparison, and nothing travels.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, snapshot
+from pymonik.system import deep_stack
+from pymonik.system.arithmetic import NOTHING, Arithmetic, arithmetic, glance, snapshot
 from pymonik.system.deep_stack import recursion_limit
 from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.process_settings import ProcessSettings, process_settings
 from pymonik.system.structs import NamedTuple
-
-# A warnings filter in plain types: action, message, category, module, line.
-Filter = tuple[str, Any, str, Any, int]
+from pymonik.system.warning_filters import Filter, plain_filters
 
 
 class Surroundings(NamedTuple):
@@ -66,6 +61,8 @@ class Changes(NamedTuple):
 NO_CHANGES = Changes()
 # Loggers whose levels are no business of the user's tasks.
 _OURS = "pymonik"
+# Comparisons of all variables that take as long, together, as to load what tells versions of dicts.
+_WORTH = 500
 _level = attrgetter("level")
 
 
@@ -76,7 +73,7 @@ def surroundings() -> Surroundings:
         dict(os.environ),
         tuple(os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)),
         tuple(map(str, sys.argv)),
-        tuple(map(_plain, warnings.filters)),
+        plain_filters(),
         recursion_limit(),
         arithmetic(),
         _levels(),
@@ -91,7 +88,7 @@ class SurroundingsWatch:
         # Equal changes are one object: calls that agree on them can share a unit.
         self._known: dict[Changes, Changes] = {}
         # Versions of dicts are told by a library that takes a millisecond to load: not before the
-        # first value, unless the program has it.
+        # first value, unless the program has it, or its calls have cost more.
         self._has_versions = "_ctypes" in sys.modules
         # What the last look has found, whole: threads may have other settings of arithmetic, and a
         # call is not to be given what another thread finds meanwhile. It is looked at before the
@@ -110,7 +107,7 @@ class SurroundingsWatch:
         """Return what is different now, None for nothing: one object as long as it is the same."""
         # Mostly the very same objects, compared without a copy, and all at once. All that a call
         # pays for where nothing has changed: a function more in here costs as much as what it sees.
-        found = self._found
+        found, modules = self._found, sys.modules
         try:
             # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
             is_same = found.seen == (
@@ -120,9 +117,9 @@ class SurroundingsWatch:
                 sys.path,
                 sys.argv,
                 warnings.filters,
-                recursion_limit(),
+                deep_stack.set_limit or sys.getrecursionlimit(),
                 logging.root.level,
-                glance(),
+                glance() if "decimal" in modules or "numpy" in modules else NOTHING,
             )
         except (AttributeError, OSError):  # another environ put in its place, a folder removed
             is_same = found.seen == _now(found.version)
@@ -139,13 +136,34 @@ class SurroundingsWatch:
 
     def _look(self) -> _Sight:
         """Take in all of it, and work out what has changed."""
+        compared = self._found.compared
+        if compared is not None and compared.left <= 0:
+            self._has_versions = True
         # In this order: what changes meanwhile differs from what was seen, and is looked at again.
-        seen = _Sight(self._has_versions)
+        seen = _Sight(self._has_versions, compared)
         changes = difference(self.base, surroundings())
         if changes != NO_CHANGES:
             seen.changes = self._known.setdefault(changes, changes)
         self._found = seen
         return seen
+
+
+class _Compared:
+    """Variables that are compared, as often as is worth it: after that there is to be a version.
+
+    left: how often. No lock: threads that count at once count too few.
+    """
+
+    __slots__ = ("_variables", "left")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, variables: Mapping[Any, Any], left: int) -> None:
+        self._variables = dict(variables)
+        self.left = left
+
+    def __eq__(self, other: object) -> bool:
+        self.left -= 1
+        return self.left > 0 and self._variables == other
 
 
 class _Sight:
@@ -154,9 +172,10 @@ class _Sight:
     It has slots, which are read faster than the fields of a tuple: every call does.
     """
 
-    __slots__ = ("changes", "context", "entries", "levels", "loggers", "process", "seen", "version")
+    __slots__ = ("changes", "compared", "context", "entries", "levels", "loggers", "process",
+                 "seen", "version")  # fmt: skip
 
-    def __init__(self, has_versions: bool) -> None:
+    def __init__(self, has_versions: bool, before: _Compared | None = None) -> None:
         """See what there is now; nothing has changed until somebody says so."""
         self.changes: Changes | None = None
         variables, _, folder, path, argv, filters, limit, level, _ = _now(NO_VERSION)
@@ -165,7 +184,9 @@ class _Sight:
         self.version = (version_of(variables) if of_dict else None) or NO_VERSION
         number = self.version[0]
         # Those that have a version are the same as long as it is; others are compared with a copy.
-        same = variables if self.version is not NO_VERSION else dict(variables)
+        left = _WORTH if before is None else before.left
+        self.compared = None if has_versions else _Compared(variables, left)
+        same = variables if self.version is not NO_VERSION else self.compared or dict(variables)
         # `context` is kept as long as `settings`, which is a part of it.
         settings, self.context = snapshot()
         lists = list(path), list(argv), list(filters)
@@ -213,28 +234,6 @@ def difference(before: Surroundings, after: Surroundings) -> Changes:
     return Changes(changed[0], variables, *changed[2:])
 
 
-def set_filters(plain: tuple[Filter, ...]) -> None:
-    """Let warnings be filtered as they were elsewhere, but for filters of unknown categories."""
-    filters = _filters(plain)
-    current: Any = warnings.filters  # a list, though typed as what cannot be changed
-    try:
-        is_same = bool(current == filters)
-    except Exception:  # a task may have put anything into it
-        is_same = False
-    if not is_same:
-        if type(current) is list:
-            current[:] = filters
-        else:  # something else was put in its place
-            warnings.filters = filters.copy()
-        decide_anew()
-
-
-def decide_anew() -> None:
-    """Let what was decided by the old filters of warnings be decided anew."""
-    with warnings.catch_warnings():
-        pass
-
-
 def _levels() -> tuple[tuple[str, int], ...]:
     loggers = list(logging.root.manager.loggerDict.items())
     own = [
@@ -257,36 +256,3 @@ def _raw_folder() -> bytes:
         return os.getcwdb()
     except OSError:
         return b""
-
-
-def _plain(entry: tuple[Any, ...]) -> Filter:
-    action, message, category, module, line = entry
-    name = f"{category.__module__}:{category.__qualname__}"
-    return action, _pattern(message), name, _pattern(module), line
-
-
-def _pattern(given: Any) -> Any:
-    return (given.pattern, given.flags) if isinstance(given, re.Pattern) else given
-
-
-# Clients of one program differ in their filters seldom, and in few ways.
-@lru_cache(maxsize=16)
-def _filters(plain: tuple[Filter, ...]) -> list[Any]:
-    return [made for made in map(_filter, plain) if made is not None]
-
-
-def _filter(plain: Filter) -> tuple[Any, ...] | None:
-    action, message, name, module, line = plain
-    place, _, path = name.partition(":")
-    category: Any = None
-    with contextlib.suppress(Exception):  # a module that is not here, or fails: no warning is lost
-        category = importlib.import_module(place)
-        for part in path.split("."):
-            category = getattr(category, part)
-    if not isinstance(category, type):
-        return None
-    return action, _compiled(message), category, _compiled(module), line
-
-
-def _compiled(given: Any) -> Any:
-    return re.compile(*given) if isinstance(given, tuple) else given

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pymonik.system import arithmetic, deep_stack
 from pymonik.system import surroundings as rooms
 from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.surroundings import SurroundingsWatch
@@ -166,6 +167,71 @@ def test_a_program_without_their_library_loads_it_behind_the_first_flush(
     assert (watch._found.version is not NO_VERSION) == has_versions
     monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
     assert watch.changes() is not None
+
+
+def test_nor_does_it_compare_variables_more_often_than_the_library_is_worth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_versions = version_of({}) is not None
+    monkeypatch.setattr(rooms, "_WORTH", 3)
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "_ctypes", raising=False)
+        watch = SurroundingsWatch()
+    seen = []
+    for _ in range(4):
+        seen.append(watch._found.version is NO_VERSION)
+        assert watch.changes() is None
+    assert seen == [True, True, True, not has_versions]
+    monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
+    assert watch.changes() is not None
+
+
+def test_a_change_does_not_begin_the_count_of_comparisons_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "_ctypes", raising=False)
+        watch = SurroundingsWatch()
+    compared = watch._found.compared
+    assert compared is not None
+    monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
+    assert watch.changes() is not None
+    found = watch._found.compared
+    assert found is not None
+    assert found.left == compared.left == rooms._WORTH - 1
+
+
+def test_settings_of_arithmetic_are_asked_for_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[None] = []
+
+    def glance() -> Any:
+        asked.append(None)
+        return arithmetic.glance()
+
+    with monkeypatch.context() as without:
+        for name in ("decimal", "numpy"):
+            without.delitem(sys.modules, name, raising=False)
+        watch = SurroundingsWatch()
+        monkeypatch.setattr(rooms, "glance", glance)
+        assert watch.changes() is None
+        assert not asked
+    with decimal.localcontext() as own:
+        own.prec = 7
+        changes = watch.changes()
+    assert asked
+    assert changes is not None
+    assert changes.arithmetic is not None
+
+
+def test_a_stack_that_is_deep_for_a_while_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = sys.getrecursionlimit()
+    watch = SurroundingsWatch()
+    monkeypatch.setattr(deep_stack, "set_limit", limit)
+    monkeypatch.setattr(sys, "getrecursionlimit", lambda: limit + 1)
+    monkeypatch.setattr(watch, "_look", None)
+    assert watch.changes() is None
 
 
 def test_a_variable_that_is_set_amid_a_look_is_seen_by_the_next(

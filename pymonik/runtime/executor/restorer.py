@@ -33,7 +33,7 @@ from pymonik.runtime.executor.state import (
     remove_own_folder,
 )
 from pymonik.system.garbage import is_collecting, set_collecting
-from pymonik.system.surroundings import decide_anew
+from pymonik.system.warning_filters import decide_anew
 
 # What lies in one of these is of a package that is installed: it adds folders of its own when it is
 # imported, which happens once in a process.

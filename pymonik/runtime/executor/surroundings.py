@@ -24,9 +24,9 @@ from pymonik.system.surroundings import (
     SurroundingsWatch,
     applied,
     difference,
-    set_filters,
     surroundings,
 )
+from pymonik.system.warning_filters import set_filters
 
 if TYPE_CHECKING:
     from pymonik.plan.unit import Unit
