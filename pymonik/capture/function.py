@@ -35,9 +35,9 @@ class Code:
     them may be changed in place: see `container_watch`.
     """
 
-    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_met", "_plain",
-                 "_sees_names_alone", "_spaces", "_table", "asks", "content", "delegates",
-                 "function", "handles_in", "whole")  # fmt: skip
+    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_plain",
+                 "_sees_names_alone", "_spaces", "asks", "content", "delegates", "function",
+                 "handles_in", "met", "sees_any", "table", "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class Code:
         self._definitions = [(record, record.reference) for record in used]
         # Functions that are no definitions, as long as none of them has been met as a value.
         self._plain = list(plain)
-        self._table = _table() if self._plain else None
-        self._met = met
+        self.table = _table()
+        self.met = met
         self.content = content
         self.handles_in = handles_in
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
@@ -79,7 +79,11 @@ class Code:
         for watched in containers.functions if containers is not None else reachable(function):
             self._watch(watched)
         self._sees_names_alone = not (
-            self._containers or self._definitions or self._table or self._files
+            self._containers or self._definitions or self._plain or self._files
+        )
+        # Whether `is_current` has more to look at than whether a function was met since.
+        self.sees_any = bool(
+            self._globals or self._cells or self._containers or self._definitions or self._files
         )
 
     @classmethod
@@ -89,8 +93,8 @@ class Code:
         code.function, code.content, code.handles_in, code.whole = content.load, content, [], None
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
-        code._definitions, code._containers, code._table = [], None, None
-        code._sees_names_alone = True
+        code._definitions, code._containers, code._plain = [], None, []
+        code._sees_names_alone = code.sees_any = True
         return code
 
     def _watch_module(self, name: str) -> None:
@@ -133,8 +137,7 @@ class Code:
             return False
         if self._definitions and not self._are_classes_current():
             return False
-        table = self._table
-        if table is not None and self._met != table.functions and not self._are_all_plain(table):
+        if self._plain and self.met != self.table.functions and not self._are_all_plain():
             return False
         return not self._files or self._are_files_current()
 
@@ -143,15 +146,15 @@ class Code:
 
         return all(TABLE.refer(record).reference is seen for record, seen in self._definitions)
 
-    def _are_all_plain(self, table: DefinitionLookup) -> bool:
+    def _are_all_plain(self) -> bool:
         from pymonik.capture.definitions.record import record_of
 
         # Read before the look, as more may be met meanwhile; and noted behind it, since calls of
         # other threads rely on it.
-        met = table.functions
+        met = self.table.functions
         if any(map(record_of, self._plain)):
             return False
-        self._met = met
+        self.met = met
         return True
 
     def _are_files_current(self) -> bool:

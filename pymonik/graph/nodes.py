@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pymonik.values.location import Location
 
 
-# Begins a call without `Call.__new__`, which is Python.
-_new: Callable[[type[Call], Any], Call] = ref.__new__
+# Begins a call without `Call.__new__`, which is Python: who does so writes all of its fields.
+new_call: Callable[[type[Call], Any], Call] = ref.__new__
 
 
 class Call(ValueState, ref[Any]):
@@ -64,31 +64,6 @@ class Call(ValueState, ref[Any]):
         self.ids = None
         self.location = None
         self.offset = 0
-
-    @staticmethod
-    def recorded(
-        liveness: Any,
-        spec: CallSpec,
-        args: tuple[Any, ...] | None,
-        held: tuple[Any, ...] | None,
-        site: Any,
-        lasti: int,
-        label: str | None,
-    ) -> Call:
-        """Return a single call in half the time; args: None where it is made of what is held."""
-        self = _new(Call, liveness)
-        self.spec = spec
-        self._args = args
-        self.n = None
-        self.site = site
-        self.lasti = lasti
-        self.label = label
-        self.spawn_key = None
-        self.held = held
-        self.ids = None
-        self.location = None
-        self.offset = 0
-        return self
 
     # Two calls are two, though one object may keep both of them wanted.
     __eq__ = object.__eq__

@@ -18,8 +18,7 @@ from pymonik.record.together import captured
 
 def laid_out(
     task: TaskDefinition,
-    capture: Arguments,
-    specs: CallSpecs,
+    recorder: Any,
     slots: tuple[Any, ...],
     held: tuple[Any, ...] | None,
     whole: tuple[Any, ...] | None,
@@ -30,6 +29,8 @@ def laid_out(
 
     whole: all arguments, where some share objects.
     """
+    capture: Arguments = recorder.arguments
+    specs: CallSpecs = recorder.specs
     code = specs.code_for(task)
     if whole is not None:  # one argument of all, in which what is shared stays so
         argument = capture.argument(whole, f"an argument of {task.func_name!r}")

@@ -23,6 +23,9 @@ _OPEN: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 class LaterRecorder:
     """Stands for a recorder that is made, with all that it loads, when one is first asked for."""
 
+    # What a call asks its scope for: none yet.
+    recorder = None
+
     @abstractmethod  # for the type checker: see `graph.verbs`
     def made(self) -> Any:
         """Return the recorder."""

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pymonik.errors import OptionsError
 from pymonik.graph.columns import Const, Values
 from pymonik.graph.ir import Call, CallSpec, Graph, Put, StandIn, taken
+from pymonik.graph.nodes import new_call
 from pymonik.graph.slots import Template
 from pymonik.graph.value_state import Liveness
 from pymonik.record.arguments import Arguments, ScopeState
@@ -55,6 +56,8 @@ class Recorder:
         self.arguments = arguments
         self.specs = specs
         self.pending: list[Any] = []
+        # For tasks, which are defined before handles are loaded.
+        self.handle_type = ResultHandle
         # Handles by the names of their values: what has a name is kept.
         self.names: dict[str, Any] = {}
         self._naming = naming
@@ -78,12 +81,18 @@ class Recorder:
         args: None where `held`, numbers and handles, are all that it takes: see `ValueState`. Once
         it stands in `pending`, another thread may send it: all else is done before.
         """
-        # As `handle_to` makes one, without a call of it.
+        # As `handle_to` and `Call` make them, without a call of either.
         handle: ResultHandle[Any] = _new(ResultHandle)
-        node = handle._node = Call.recorded(handle, spec, args, held, site, lasti, label)
-        handle._index = 0
+        handle._node = node = new_call(Call, handle)
+        handle._index = node.offset = 0
         handle._client = owner
-        handle._liveness = handle._slot = None
+        handle._liveness = handle._slot = node.n = node.spawn_key = node.ids = node.location = None
+        node.spec = spec
+        node._args = args
+        node.held = held
+        node.site = site
+        node.lasti = lasti
+        node.label = label
         if label is not None:
             self.names[label] = handle
         # `list.append` is atomic under the GIL, and the last thing done: see the docstring.

@@ -103,6 +103,11 @@ class Signature:
         if shape.needs_keyword:
             self.high = -1  # always bind
 
+    def check_count(self, args: tuple[Any, ...]) -> None:
+        """Check arguments of a call without keywords: bind them where their number may be wrong."""
+        if not self.low <= len(args) <= self.high:
+            self.check(args, {})
+
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Bind the arguments; a misfit is an error that shows the signature."""
         signature = _inspected(self._func)

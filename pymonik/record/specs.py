@@ -133,12 +133,14 @@ class CallSpecs:
         spec = self._specs.get((task, width))
         if spec is None:
             return None
-        if not spec.code.is_current(self.moment):
+        code = spec.code
+        if (code.sees_any or code.met != code.table.functions) and not code.is_current(self.moment):
             own = self._codes.get(id(task))
-            if own is not None and own[1] is spec.code:  # its containers say so once a moment
-                self._capture(task, spec.code)
+            if own is not None and own[1] is code:  # its containers say so once a moment
+                self._capture(task, code)
             return None
-        changes = self._surroundings.changes() if self._surroundings is not None else None
+        around = self._surroundings
+        changes = around if around is None else around.changes()
         return spec if spec.surroundings is changes else None
 
     def _environment_for(self, task: TaskDefinition) -> Any:

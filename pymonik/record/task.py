@@ -16,7 +16,7 @@ from pymonik._pickled import public
 from pymonik.environment.parse import environment_of
 from pymonik.errors import NoClientError
 from pymonik.record.context import PlainCall
-from pymonik.record.current import current_recorder
+from pymonik.record.current import CURRENT, current_recorder
 from pymonik.record.definition import check_definition, name_of
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
 from pymonik.system.forks import fork_safe_property
@@ -123,50 +123,64 @@ class Task(Generic[P, R]):
         ...     add.invoke(1, add.invoke(2, 3)).get()
         6
         """
-        signature = self._signature
-        if signature.ours:
-            pymonik, delegate, task_options = self._ours(kwargs, pymonik, delegate, task_options)
-        scope = current_recorder() if pymonik is NOT_GIVEN else _client(pymonik)
-        recorder: Recorder = scope.recorder
-        if delegate is NOT_GIVEN:  # compared: to ask it for its truth costs more than all here
-            delegate = False
-        if recorder.state.is_closing or delegate:
-            recorder.state.check(bool(delegate))
-        label = None
-        if task_options is NOT_GIVEN:
-            task_options = None
-        if kwargs or task_options is not None:
-            if task_options is not None:
-                demand(task_options)
-            task_options, label = recorder.call_options(kwargs, task_options)
-        count = len(args)
-        if kwargs or not signature.low <= count <= signature.high:
-            signature.check(args, kwargs)
-        frame = sys._getframe(1)
-        keywords: tuple[str, ...] = tuple(kwargs) if kwargs else ()
-        slots, shares, held = (*args, *kwargs.values()) if kwargs else args, False, None
-        handle_type = recording.ResultHandle
+        # Every call of a program pays for each function that is entered here, and for each look.
+        options = label = held = None
+        delegates = shares = False
+        if (
+            kwargs
+            or pymonik is not NOT_GIVEN
+            or delegate is not NOT_GIVEN
+            or task_options is not NOT_GIVEN
+        ):
+            if self._signature.ours:
+                mine = self._ours(kwargs, pymonik, delegate, task_options)
+                pymonik, delegate, task_options = mine
+            delegates = delegate is not NOT_GIVEN and bool(delegate)
+            options = None if task_options is NOT_GIVEN else task_options
+            scope = None if pymonik is NOT_GIVEN else _client(pymonik)
+        else:
+            scope = CURRENT.get()
+        recorder: Any = None if scope is None else scope.recorder
+        if recorder is None:
+            scope = current_recorder()
+            recorder = scope.recorder
+        if recorder.state.is_closing or delegates:
+            recorder.state.check(delegates)
+        if kwargs or options is not None:
+            if options is not None:
+                demand(options)
+            options, label = recorder.call_options(kwargs, options)
+        slots, handle_type = args, recorder.handle_type
+        if kwargs:
+            self._signature.check(args, kwargs)
+            slots = (*args, *kwargs.values())
         for value in slots:
             kind = type(value)
             if kind is handle_type and value._client is scope:
                 held = slots  # where all are handles and numbers, the call itself holds them
             elif kind not in SMALL:
                 held = None
-                labels = functools.partial(self._labels, count, keywords)
+                if not kwargs:
+                    self._signature.check_count(args)
+                labels = functools.partial(self._labels, len(args), tuple(kwargs))
                 slots, shares = recording.captured(recorder.arguments, slots, labels)
                 break
-        specs, spec = recorder.specs, None
-        if not (kwargs or shares) and task_options is None:
-            spec = specs.usual_spec(self, count)
+        if kwargs or shares or options is not None:
+            spec = None
+        else:
+            spec = recorder.specs.usual_spec(self, len(args))
         if spec is None:
+            if not kwargs:  # a call like one before fits as that did
+                self._signature.check_count(args)
             whole = (args, kwargs) if shares else None
             slots, held, spec = recording.laid_out(
-                self, recorder.arguments, specs, slots, held, whole, keywords, task_options
+                self, recorder, slots, held, whole, tuple(kwargs), options
             )
-        own = None if slots is held else slots
-        handle: ResultHandle[R]
-        handle = recorder.record_call(scope, spec, own, frame.f_code, frame.f_lasti, label, held)
-        if delegate:
+        frame = sys._getframe(1)
+        handle: ResultHandle[R] = recorder.record_call(
+            scope, spec, None if slots is held else slots, frame.f_code, frame.f_lasti, label, held
+        )
+        if delegates:
             recorder.delegate(handle)
         return handle
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from pymonik import Task
 from pymonik.capture.definitions.record import DefinitionRecord, record_of
 from pymonik.capture.definitions.registry import TABLE, Definitions
 from pymonik.capture.function import capture_function
 from pymonik.capture.interner import Interner
+from tests.client.fakes import FakeScope
 
 SOURCE = """
 def helper(x):
@@ -58,6 +60,15 @@ def test_one_that_is_met_amid_the_capture_has_it_done_again(
         meet(module.helper)
     code = capture_function(module.body, "body", Interner())
     assert code.is_current() is not amid
+
+
+def test_a_task_is_captured_again_when_its_function_was_met_between_two_calls(module: Any) -> None:
+    scope = FakeScope()
+    helper = Task(module.helper)
+    first, second = (helper.invoke(1, pymonik=scope)._node.spec for _ in range(2))
+    assert first is second
+    meet(module.helper)
+    assert helper.invoke(1, pymonik=scope)._node.spec is not first
 
 
 def test_one_is_counted_when_its_record_is_there(module: Any) -> None:

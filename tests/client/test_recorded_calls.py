@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pymonik import task
+from pymonik.errors import SignatureError
 from pymonik.graph.ir import taken
 from pymonik.graph.slots import Ref, Template
 from tests.client.fakes import FakeScope
@@ -30,6 +31,14 @@ def uncollected() -> Iterator[None]:
 
 
 CALLS = 100
+
+
+class Unpicklable:
+    was_asked = False
+
+    def __reduce__(self) -> Any:
+        self.was_asked = True
+        raise TypeError("not to be asked")
 
 
 @pytest.mark.usefixtures("uncollected")
@@ -118,7 +127,18 @@ def test_a_call_like_one_before_enters_few_functions() -> None:
         add.invoke(1, 2, pymonik=scope)
     finally:
         sys.setprofile(None)
-    assert entered == ["invoke", "_client", "usual_spec", "is_current", "record_call", "recorded"]
+    assert entered == ["invoke", "_client", "usual_spec", "record_call"]
+
+
+def test_a_call_like_one_before_is_told_when_it_does_not_fit() -> None:
+    scope = FakeScope()
+    add.invoke(0, 0, pymonik=scope)
+    hidden = Unpicklable()
+    for misfit in ((0,), (0, 0, 0), (hidden,)):
+        with pytest.raises(SignatureError, match="add"):
+            add.invoke(*misfit, pymonik=scope)
+    assert len(scope.recorder.pending) == 1
+    assert not hidden.was_asked
 
 
 def test_a_call_with_options_of_its_own_does_not_have_those_of_one_before() -> None:
