@@ -110,6 +110,7 @@ with Pymonik(backend="inline") as client:
               local_one.local, memoryview(b"abcdefgh").cast("i"), TaskOptions(priority=1),
               ExceptionTypes((), Content(b"N.")), TaskFailed, remembered, dispatching,
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
+              numpy.ma.masked_all(1000),
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
               [VECTOR, VECTOR[:2]], Named(1), Upper(a=1), Point(1, 2),
               ANSWERING, ANSWERING.own,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import io
 import mmap
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from pymonik import Pymonik, task
 from pymonik.capture.freeze import content_of
+from pymonik.capture.pickling.pickler import Pickler
 from pymonik.system import memory_file
 
 from .programs import identity
@@ -128,6 +130,61 @@ def test_a_loaded_array_lies_in_the_memory_that_came(tmp_path: Path) -> None:
             assert not array.flags.owndata, kind
             array = array.base
         assert isinstance(memoryview(array).obj, (bytearray, mmap.mmap)), kind
+
+
+def test_of_a_masked_array_only_its_memory_is_pickled_not_its_two_arrays() -> None:
+    asked: list[type] = []
+
+    class Asked(Pickler):
+        def reducer_override(self, obj: Any) -> Any:
+            asked.append(type(obj))
+            return super().reducer_override(obj)
+
+    given = np.ma.masked_array(numbers(), numbers() > 0.5)
+    pickler = Asked(io.BytesIO())
+    pickler.dump(given)
+    # The array, what makes it, its class and the type of its numbers.
+    assert len(asked) <= 5
+    assert np.ndarray not in asked
+    assert [view.nbytes for view in pickler.raw] == [given.data.nbytes, given.mask.nbytes]
+    # What shares memory with it is found by them.
+    assert [np.shares_memory(given.data, met) for met in pickler.arrays] == [True, True, False]
+    assert np.shares_memory(given.mask, pickler.arrays[2])
+
+
+@pytest.mark.parametrize("part", ["data", "mask"])
+def test_a_masked_array_that_may_not_be_written_arrives_so(part: str) -> None:
+    data, mask = numbers(), numbers() > 0.5
+    {"data": data, "mask": mask}[part].flags.writeable = False
+    back = content_of(np.ma.masked_array(data, mask)).load()
+    assert back.data.flags.writeable == (part == "mask")
+    assert back.mask.flags.writeable == (part == "data")
+    assert (back.data == data).all()
+    assert (back.mask == mask).all()
+
+
+@pytest.mark.parametrize("kind", ["C", "F", "strided", "mixed", "records", "hard", "a subclass"])
+def test_masked_arrays_of_every_layout_arrive_as_they_are(kind: str) -> None:
+    data, mask = numbers(), numbers() > 0.5
+    given = {
+        "C": lambda: np.ma.masked_array(data, mask),
+        "F": lambda: np.ma.masked_array(np.asfortranarray(data), np.asfortranarray(mask)),
+        "strided": lambda: np.ma.masked_array(data, mask)[::2, 1::3],
+        "mixed": lambda: np.ma.masked_array(np.asfortranarray(data), mask, fill_value=3),
+        "records": lambda: np.ma.masked_array(
+            data.astype([("x", "f8")]), mask.astype([("x", "?")])
+        ),
+        "hard": lambda: np.ma.masked_array(data.astype(">f4"), mask, hard_mask=True),
+        "a subclass": lambda: np.ma.masked_array(np.asmatrix(data), np.asmatrix(mask)),
+    }[kind]()
+    back = content_of(given).load()
+    assert (type(back), back.dtype, back.shape) == (type(given), given.dtype, given.shape)
+    assert (type(back.data), type(back.mask)) == (type(given.data), type(given.mask))
+    assert back.data.tobytes() == given.data.tobytes()
+    assert back.mask.tobytes() == given.mask.tobytes()
+    assert back.fill_value == given.fill_value
+    back[0] = np.ma.masked
+    assert not (given.mask[0] == back.mask[0]).all()
 
 
 # ----- views of memory

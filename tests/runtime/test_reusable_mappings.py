@@ -90,6 +90,16 @@ def test_where_pages_are_not_told_of_each_call_maps_anew(
     assert array[5] == 7
 
 
+def test_the_mask_of_an_array_of_8_mb_is_handed_out_again() -> None:
+    fd = open_memory_file()
+    os.write(fd, b"\7" * 1_000_000)
+    file = mappings.ReusableMapping(fd, 1_000_000)
+    place, array = first_of(file)
+    assert int(array.sum()) == 7_000_000
+    del array
+    assert first_of(file)[0] == place
+
+
 def test_small_files_are_mapped_anew() -> None:
     fd = open_memory_file()
     os.write(fd, bytes(mmap.PAGESIZE))

@@ -18,8 +18,11 @@ from pymonik._pickled import pickled
 _SMALL = 4096
 
 
-def reduce_array(array: Any) -> Any:
-    """Return how a pickle makes an array, NotImplemented where NumPy knows as well."""
+def reduce_array(array: Any, met: list[Any]) -> Any:
+    """Return how a pickle makes an array, NotImplemented where NumPy knows as well.
+
+    met: takes the arrays that it is made of, where only their memory travels.
+    """
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(array, numpy.ndarray):
         return NotImplemented
@@ -35,7 +38,7 @@ def reduce_array(array: Any) -> Any:
         return _reduced(numpy, array)
     masked = sys.modules.get("numpy.ma")
     if masked is not None and kind.__reduce__ is masked.MaskedArray.__reduce__:
-        return _reduced_masked(numpy, array)
+        return _reduced_masked(numpy, array, met)
     return _with_bytes_apart(array.__reduce__())
 
 
@@ -76,11 +79,18 @@ def _writable(flat: Any) -> Any:
     return memoryview(whole)[start : start + view.nbytes]
 
 
-def _reduced_masked(numpy: Any, array: Any) -> Any:
+def _reduced_masked(numpy: Any, array: Any, met: list[Any]) -> Any:
     mask = array.mask if array.mask is not numpy.ma.nomask else None
     data = array._data.view(array.baseclass)
     fill = array._fill_value
-    return new_masked_array, (type(array), data, mask, fill)
+    is_usual = mask is not None and mask.dtype == bool and mask.flags.writeable
+    # What may not be written keeps its flag in a pickle of its own.
+    if not is_usual or type(data) is not numpy.ndarray or not data.flags.writeable:
+        return new_masked_array, (type(array), data, mask, fill)
+    # Pickled one by one, the two arrays and their types would take thrice as long.
+    met += (data, mask)
+    memories = (*_memory(numpy, data), *_memory(numpy, mask))
+    return masked_array_over, (type(array), data.shape, data.dtype, *memories, fill)
 
 
 @pickled
@@ -89,8 +99,28 @@ def new_masked_array(kind: Any, data: Any, mask: Any, fill: Any) -> Any:
     import numpy
 
     made = kind.__new__(kind, data, mask=numpy.ma.nomask if mask is None else mask)
-    made.fill_value = fill
+    if fill is not None:
+        made.fill_value = fill
     return made
+
+
+@pickled
+def masked_array_over(
+    kind: Any,
+    shape: Any,
+    dtype: Any,
+    flat: Any,
+    order: Any,
+    flat_mask: Any,
+    mask_order: Any,
+    fill: Any,
+) -> Any:
+    """Make a masked array over memory that is its own: that of the data, and that of the mask."""
+    import numpy
+
+    data = new_array(numpy.ndarray, shape, dtype, flat, order)
+    mask = new_array(numpy.ndarray, shape, bool, flat_mask, mask_order)
+    return new_masked_array(kind, data, mask, fill)
 
 
 class _Bytes:

@@ -242,7 +242,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
                 return reduce_container(obj, base)
             if (base := value_base_of(kind)) is not None:
                 return reduce_value(obj, base)
-        return reduce_array(obj)
+        return reduce_array(obj, self.arrays)
 
     def _reduce_function(self, function: Any) -> Any:
         self.origins.add(function.__module__)

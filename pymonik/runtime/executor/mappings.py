@@ -21,8 +21,8 @@ import sys
 
 from pymonik.system.memory_file import Buffer, MemoryFile
 
-# Smaller files are mapped anew sooner than the kernel is asked about their pages.
-_SMALLEST = 1 << 20
+# Smaller files are mapped and read anew as soon as the kernel is asked about their pages.
+_SMALLEST = 1 << 19
 _PAGES = "/proc/self/pagemap"
 # An entry of 8 bytes a page, of which the last tells: present, swapped, page of a file.
 _ENTRY, _TOLD, _FILE = 8, 0xE0, 0xA0
