@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,10 @@ from hypothesis.database import InMemoryExampleDatabase
 from pymonik.backend.armonik.connection import Connection
 from pymonik.emulator import Emulator, Quirks
 from pymonik.record.current import open_recorders
+from pymonik.runtime.host.leadership import Leadership
 from pymonik.settings import settings, variable
+from pymonik.system.conditions import SafeCondition
+from pymonik.system.held_locks import held_here
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFIG", "AK_ENDPOINT")
@@ -191,6 +195,36 @@ def at_home() -> Iterator[None]:
     after = os.getcwd()
     os.chdir(before)
     assert after == before
+
+
+@pytest.fixture(autouse=True)
+def none_kept_out(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Fail the test amid which code of ours waits with a lock that it would have to yield.
+
+    Only what a finalizer does amid a section may: tests of that are marked.
+    """
+    if request.node.get_closest_marker("yielding"):
+        yield
+        return
+    found: list[str] = []
+    wait_for, lead = SafeCondition.wait_for, Leadership.lead
+
+    def watched_wait(condition: Any, predicate: Any, timeout: float | None = None) -> Any:
+        if held_here(besides=condition._lock) and not predicate():
+            found.append("".join(traceback.format_stack()))
+        return wait_for(condition, predicate, timeout)
+
+    def watched_lead(leadership: Any, is_over: Any, end: float | None) -> Any:
+        if held_here() and not is_over():
+            found.append("".join(traceback.format_stack()))
+        return lead(leadership, is_over, end)
+
+    monkeypatch.setattr(SafeCondition, "wait_for", watched_wait)
+    monkeypatch.setattr(Leadership, "lead", watched_lead)
+    yield
+    assert not found, found[0]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ A plan runs when it is submitted. Time limits are not kept: there is nobody to e
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pymonik.backend.in_process import EngineArrivals, new_session, traits_of
@@ -15,6 +15,7 @@ from pymonik.backend.traits import TRAITS
 from pymonik.capture.definitions.as_captured import as_captured
 from pymonik.capture.definitions.versions import is_live
 from pymonik.capture.importer import at_home
+from pymonik.errors import BackendError
 from pymonik.plan.plan import Plan
 from pymonik.plan.unit import Unit
 from pymonik.record.current import CURRENT
@@ -80,6 +81,22 @@ class _NoPage:
         return False
 
 
+class _Changed(SafeCondition):
+    """Refuses the wait of the thread whose turn it is: nobody else brings what it waits for."""
+
+    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
+        """Wait until `predicate()` is true, as a condition does. Raises BackendError."""
+        turn: Any = TRAITS[_NAME].turn
+        if turn._is_owned() and not (timeout is not None and timeout <= 0):
+            if result := predicate():
+                return result
+            raise BackendError(
+                "a value is waited for amid a call that runs in this very thread, before its own "
+                "call has run: pass the handle as an argument, or wait behind it"
+            )
+        return super().wait_for(predicate, timeout)
+
+
 class InlineBackend:
     """A scheduler with one executor: the caller."""
 
@@ -90,7 +107,7 @@ class InlineBackend:
         self._surroundings = surroundings
         # Guards the scheduler, which other threads ask to cancel and to call back; notified where
         # values have come.
-        self._changed = fork_safe(SafeCondition())
+        self._changed = fork_safe(_Changed())
         self._objects = objects = new_session(_NAME)
         self._scheduler = Scheduler(LocalSubtasks)
         self._state = state = self._scheduler.state

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from pymonik.cache.splice import NodeOutput, SplicedGraph, is_cached
 from pymonik.cache.store import ValueStore
 from pymonik.capture.definitions.versions import are_here
 from pymonik.graph.ir import Call, Graph, Put
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.values.content import Content
 from pymonik.values.outcome import PENDING, Failure
 
@@ -50,7 +49,7 @@ class CacheLookup:
         self._last = 0.0
         # Guards `_open`: every thread whose wait has ended keeps what has come. Taken again by a
         # finalizer of the user's that waits for a value amid that.
-        self._lock = fork_safe(threading.RLock())
+        self._lock = yielding_lock()
 
     def without(self, graph: Graph) -> SplicedGraph:
         """Return the graph without known calls."""

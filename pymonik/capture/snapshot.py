@@ -8,12 +8,11 @@ changed. Calls of different snapshots never share a unit. Which modules are loca
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 
 from pymonik.capture.local_modules import always
 from pymonik.capture.source import ModuleSource
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.system.source_lines import note_text
 from pymonik.values.content import Content
 
@@ -60,7 +59,7 @@ class ModuleSnapshots:
         self.changed: Callable[[], None] = lambda: None
         self._named = False
         # Two threads that meet a changed module must not make a snapshot each: one would be lost.
-        self._lock = fork_safe(threading.RLock())
+        self._lock = yielding_lock()
 
     def note_again(self) -> None:
         """Look again at the modules that travel."""

@@ -15,7 +15,7 @@ from pymonik.client.engine import LazyBackend
 from pymonik.client.lookup import value_name
 from pymonik.client.progress import Progress, is_watched, watching
 from pymonik.client.state import ClientState
-from pymonik.errors import LostValueError
+from pymonik.errors import BackendError, LostValueError
 from pymonik.graph.nodes import External, Put
 from pymonik.record.handle import ResultHandle
 from pymonik.values.outcome import PENDING
@@ -83,7 +83,7 @@ class ArrivalWait:
                 if not changed.wait_for(may_end, left):
                     raise timeout_error(timeout, awaited())
                 if not is_over():
-                    raise arrivals.problem or lost(*unexpected[0])
+                    raise arrivals.problem or self._never(*unexpected[0])
 
         if is_watched(self._on_progress):
             with watching(backend, self._on_progress):
@@ -93,12 +93,18 @@ class ArrivalWait:
         # The condition is free again: values that have come are stored on a disk here.
         self._arrived()
 
+    def _never(self, node: Any, index: int) -> Exception:
+        is_ours = self._state.plans_under_way and self._state.is_held_here
+        return amid_flush() if is_ours else lost(node, index)
+
     def is_lost(self, node: Any, index: int) -> bool:
         """Return whether a value has not come, and nothing will bring it."""
         location, place = node.location.at(node.offset + index)
         if location.output is None:  # it was not wanted when its call was sent
             return True
-        if self._state.plans_under_way:  # its unit may be among theirs: their end tells
+        # Its unit may be among those of others: their end tells. Not those of this thread, which
+        # sends no more of them while it waits.
+        if self._state.plans_under_way and not self._state.is_held_here:
             return False
         outputs, place = location.locate(place)
         if outputs.columns[location.output][place] is not PENDING:
@@ -115,6 +121,14 @@ def lost(node: Any, index: int = 0) -> LostValueError:
         f"{_described(node, index)} will not come: no call that is pending, no unit that runs and "
         "no fetch will bring it. This is a fault of PymoniK, please report it; the call can be "
         "recorded again"
+    )
+
+
+def amid_flush() -> BackendError:
+    """Make the error of a wait for what this very thread was about to send."""
+    return BackendError(
+        "a value is waited for by what runs amid a flush, such as a finalizer, and this flush does "
+        "not send it any more: wait for it in another thread"
     )
 
 

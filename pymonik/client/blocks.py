@@ -12,7 +12,7 @@ from contextvars import Token
 from typing import Any
 
 from pymonik.record.current import CURRENT
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 
 
 class Blocks:
@@ -21,7 +21,7 @@ class Blocks:
     def __init__(self) -> None:
         self._open = 0
         # Guards the count alone: a flush may hold its lock for long. Taken again by a finalizer.
-        self._counting = fork_safe(threading.RLock())
+        self._counting = yielding_lock()
         # Several threads may enter one client: each leaves the context it came from.
         self._tokens = threading.local()
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import start_thread
+from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safe_logger
 
 logger = safe_logger("pymonik")
@@ -30,7 +31,7 @@ class Callbacks:
         """Begin anew: in a child of a fork, what was put is its parent's to call."""
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         # Guards the start of the thread; a finalizer may come here amid it.
-        self._lock = threading.RLock()
+        self._lock = yielding_lock()
         self._thread: threading.Thread | None = None
 
     def put(self, call: Callable[[], object]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from pymonik.backend.traits import TRAITS, Traits
 from pymonik.client.client_settings import ClientSettings
 from pymonik.errors import BackendError
 from pymonik.system.deferred_signals import Loading
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.system.surroundings import SurroundingsWatch
 
 logger = logging.getLogger("pymonik")
@@ -78,7 +77,7 @@ class LazyBackend:
         self.name = name
         self.backend: Backend | None = None
         # The third in the order of `state`.
-        self.opening = fork_safe(threading.RLock())
+        self.opening = yielding_lock()
         self._open_backend = open_backend
         self._process = os.getpid()
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from pymonik.system.conditions import SafeCondition
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 
 
 class Flushers:
@@ -22,7 +22,7 @@ class Flushers:
     def __init__(self) -> None:
         # Held to look at the thread under way, and to start another one. Taken again by a finalizer
         # of the user's that waits for a value amid that.
-        self._lock = fork_safe(threading.RLock())
+        self._lock = yielding_lock()
         self._current: _Flusher | None = None
 
     def flush_by(self, flush: Callable[[], None], end: float, is_sent: Callable[[], bool]) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.graph.ir import Call
 from pymonik.graph.verbs import refs_of
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.values.outcome import PENDING, Failure
 
 logger = logging.getLogger("pymonik")
@@ -53,7 +52,7 @@ class Handled:
         self._marks: set[str] = set()
         # Of any thread that waits. No other lock is taken while it is held, but a finalizer of the
         # user may run then, and ask for a value.
-        self._lock = fork_safe(threading.RLock())
+        self._lock = yielding_lock()
         # Values that failed because of others, and what led to such and has not come: by (node,
         # index), with the node. It lives on so; else another could have its address, and its place.
         self._below: dict[tuple[int, int], tuple[Any, int]] = {}

@@ -7,11 +7,10 @@ of them are loaded, and a client that records nothing loads none.
 from __future__ import annotations
 
 import atexit
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safely
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 # Held while a client is put together: several threads may be the first to use it. A thread may take
 # it again: a finalizer amid this may use the same client.
-_ASSEMBLING = fork_safe(threading.RLock())
+_ASSEMBLING = yielding_lock()
 # Of the clients that were put together, as long as these live.
 _LIFETIMES: weakref.WeakSet[Any] = weakref.WeakSet()
 

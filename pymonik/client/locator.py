@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.client.arrivals import lost, timeout_error
+from pymonik.client.arrivals import amid_flush, lost, timeout_error
 from pymonik.client.engine import LazyBackend
 from pymonik.client.flusher import Flushers
 from pymonik.client.state import ClientState
-from pymonik.errors import BackendError, NoClientError
+from pymonik.errors import NoClientError
 from pymonik.graph.ir import Put
 
 
@@ -57,10 +57,7 @@ class Locator:
                         f"this client {self._state.ended}, and the call was never sent"
                     )
                 if self._state.is_compiling and self._state.is_held_here:
-                    raise BackendError(
-                        "a value is waited for by what runs amid a flush, such as a finalizer, and "
-                        "this flush does not send it any more: wait for it in another thread"
-                    )
+                    raise amid_flush()
                 raise lost(node)
         return node.location
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pymonik.system.safe_logging import safely
 from pymonik.system.structs import Struct
+from pymonik.system.waits import yielding_locks
 
 if TYPE_CHECKING:
     from pymonik.backend import Backend
@@ -120,7 +121,7 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
         yield
     finally:
         over.set()
-        watcher.join()
+        yielding_locks(watcher.join)
 
 
 def _watch(

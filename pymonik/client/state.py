@@ -23,7 +23,10 @@ need (`tests/client/test_locks.py` has threads do so):
 
 Each can be taken again by its thread, and what stands under it holds where other code of ours runs
 amid it: finalizers and weak references call wherever Python makes or calls something, and what they
-call may use a client. What takes long, or starts a thread, is done without a lock where it can be.
+call may use a client. Where that waits, the locks from the third on are yielded while it sleeps, as
+`system.held_locks` says; the first two are roles, amid which a wait is refused for what their
+thread is about to send, or to run. What takes long, or starts a thread, is done without a lock
+where it can be.
 
 Recording takes none of them: `pending` is only appended to, see `record.recorder`. None of them is
 held while anything of the user's is called on purpose: callbacks have a thread of their own, and so
@@ -36,14 +39,13 @@ whose hooks must not wait for a client.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.record.arguments import ScopeState
-from pymonik.system.forks import fork_safe
+from pymonik.system.waits import RoleLock
 
 
 class ClientState(ScopeState):
@@ -54,7 +56,7 @@ class ClientState(ScopeState):
     def __init__(self) -> None:
         super().__init__()
         # The second in the order above; taken again by its thread.
-        self.lock = fork_safe(threading.RLock())
+        self.lock = RoleLock()
         # See `compiling`.
         self.is_compiling = False
         # How many plans are on their way to the backend, which may not know their units yet.
@@ -64,7 +66,7 @@ class ClientState(ScopeState):
     @property
     def is_held_here(self) -> bool:
         """Whether this thread holds the lock."""
-        return bool(self.lock._is_owned())  # type: ignore[attr-defined]  # as Condition does
+        return self.lock._is_owned()
 
     @contextmanager
     def compiling(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from pymonik.backend.bringing import demand_answers
 from pymonik.capture.changes.held_bytes import begin_epoch
 from pymonik.client.cached_values import CachedValues
 from pymonik.client.compiler import Compiler
@@ -92,8 +93,10 @@ class Submitter:
         """
         if not self._recorder.pending and not self._names.are_late():
             return
+        traits = self._engine.traits
+        if traits.is_remote:
+            demand_answers()
         try:
-            traits = self._engine.traits
             # Another engine of this process takes a plan at once: no bar would be seen.
             if traits.is_remote or traits.shares_process or self._on_progress is not None:
                 # The callback of the progress may use the client: it is waited for without the

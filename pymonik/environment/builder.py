@@ -15,7 +15,6 @@ import platform
 import secrets
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from pymonik.environment.value import Environment, is_python, package_name, unsa
 from pymonik.errors import EnvironmentBuildError
 from pymonik.files.folder_cache import Cache, Held, cache_folder
 from pymonik.settings import settings
+from pymonik.system.held_locks import yielding_lock
 from pymonik.values.foreign import redacted
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Environments:
         self._token = secrets.token_hex(6)
         # Guards the tables below; environments are built without it, which may take minutes. Taken
         # again by a finalizer of the user's that closes a client amid it.
-        self._lock = threading.RLock()
+        self._lock = yielding_lock()
         # Environments that are ready, by digest.
         self._built: dict[str, Built] = {}
         # Entries of the cache that are in use here, by key: not pruned as long as they stand here.

@@ -9,12 +9,20 @@ answer that one thread gives to another.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from pymonik.system.held_locks import held_here, yielding
+from pymonik.system.waits import MOMENT, without, yielding_locks
 
 
 class SafeCondition(threading.Condition):
-    """A condition with a lock that its own thread may take again."""
+    """A condition with a lock that its own thread may take again.
+
+    A wait for what comes yields other locks that its thread holds: see `held_locks`.
+    """
 
     # What the base class takes from its lock.
     _lock: Any
@@ -23,7 +31,8 @@ class SafeCondition(threading.Condition):
     _is_stale = False
 
     def __init__(self) -> None:
-        super().__init__()
+        # Of whoever keeps the condition, who says what it guards.
+        super().__init__(yielding(threading.RLock()))
         self._let_go: Callable[[], Any] = vars(self).pop("_release_save")
 
     # Looked up for each block, and of C: no function of Python is between the lock and the block.
@@ -45,8 +54,22 @@ class SafeCondition(threading.Condition):
             self._is_stale = False
             return predicate()
 
+        wait_for = super().wait_for
+        end = None if timeout is None else time.monotonic() + timeout
         try:
-            return super().wait_for(look, timeout)
+            if timeout is not None and timeout <= MOMENT:
+                return wait_for(look, timeout)
+            if result := wait_for(look, MOMENT):
+                return result
+            # Once more where it was true, but not any more once all locks were held again.
+            while True:
+                left = None if end is None else max(0.0, end - time.monotonic())
+                if not (held := held_here(besides=self._lock)):
+                    return wait_for(look, left)
+                sleep = partial(wait_for, look, left)
+                result = without(held, sleep, inner=self._lock)
+                if not result or (result := look()):
+                    return result
         finally:
             self._is_stale = True
 
@@ -71,12 +94,13 @@ class SafeCondition(threading.Condition):
 class Latch:
     """Closed until it is opened, once, by another thread (Java's `CountDownLatch` of one).
 
-    A lock, and no event: its wait is of C, and what a handler raises amid it breaks nothing.
+    A lock, and no event: its wait is of C, and what a handler raises amid it breaks nothing. It
+    yields locks that its thread holds: see `held_locks`.
     """
 
     def __init__(self) -> None:
         # Taken here, and given back by whichever thread opens it: a lock has no owner.
         lock = threading.Lock()
         lock.acquire()
-        self.wait: Callable[[], object] = lock.acquire
+        self.wait: Callable[[], object] = lambda: yielding_locks(lock.acquire)
         self.open: Callable[[], None] = lock.release

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safe_logger
 
 logger = safe_logger("pymonik")
@@ -32,7 +33,7 @@ class DaemonPool:
         # their lock is not for a finalizer that comes here amid it.
         self._idle: queue.SimpleQueue[None] = queue.SimpleQueue()
         # Guards the start of threads; for the same reason its thread may take it again.
-        self._lock = threading.RLock()
+        self._lock = yielding_lock()
         self._count = 0
         # Neither this nor a thread holds the pool, but its queues only: else it would never be
         # collected.

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _waiting: dict[object, int] = {}
 _collects = False
 # Guards these two; a finalizer may come here amid it, until there are none.
-_counting = fork_safe(threading.RLock())
+_counting = yielding_lock()
 
 
 def put_off(block: object) -> None:

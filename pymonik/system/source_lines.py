@@ -11,10 +11,9 @@ import linecache
 import os
 import re
 import sys
-import threading
 from typing import Any
 
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 
 # What has no file: these names are given to any program, and to code that others generate, too.
 _NAMELESS = frozenset({"<string>", "<stdin>", "<unknown>", "?"})
@@ -25,7 +24,7 @@ _FRAME = r'(?P<lead>[ |]*) {2}File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}),?
 _LINES: dict[str, tuple[int | None, list[str]]] = {}
 # Guards `linecache`, which is not made for several threads. Taken again by a loader of the user's,
 # or a finalizer, that has a function captured amid that.
-_lock = fork_safe(threading.RLock())
+_lock = yielding_lock()
 
 
 def note_source(file: str, scope: dict[str, Any] | None = None) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from armonik.protogen.common.partitions_common_pb2 import ListPartitionsRequest
 
 from pymonik import Pymonik, ResultHandle
 from pymonik.backend.armonik import subscription
+from pymonik.backend.armonik.tracker import SubmissionTracker
 from pymonik.emulator import Emulator
-from pymonik.errors import Cancelled, ClusterError, NoClientError
+from pymonik.errors import BackendError, Cancelled, ClusterError, NoClientError
 from tests.armonik.conftest import Connect
 from tests.conformance.programs import divide, pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
@@ -99,14 +101,21 @@ def test_who_asks_after_the_closing_hears_too_and_then_nobody_watches(
 def test_what_failed_while_its_client_was_closed_is_told_of_afterwards(connect: Connect) -> None:
     client = connect(detach=True).create()
     sender = client.parts.engine.opened()._sender  # type: ignore[attr-defined]
+    look, closed = sender.abort_handler._guarded, threading.Event()
+
+    def look_late(work: Callable[[], None]) -> None:
+        assert closed.wait(PATIENCE)
+        look(work)
+
+    sender.abort_handler._guarded = look_late  # nothing is looked into
     handles = [divide.invoke(1, 0, pymonik=client)]
     client.flush()
-    with sender.abort_handler.sending:  # nothing is looked into
-        until(lambda: sender.abort_handler._known)
-        handles.append(divide.invoke(2, 0, pymonik=client))
-        client.flush()
-        until(lambda: len(sender.abort_handler._known) == 2)
-        client.close()
+    until(lambda: sender.abort_handler._known)
+    handles.append(divide.invoke(2, 0, pymonik=client))
+    client.flush()
+    until(lambda: len(sender.abort_handler._known) == 2)
+    client.close()
+    closed.set()
     for handle in handles:
         assert isinstance(handle.exception(timeout=PATIENCE), ZeroDivisionError)
 
@@ -207,3 +216,64 @@ def test_a_watcher_that_is_closed_late_leaves_the_next_one_to_hear_of_recoveries
         stream = newer._stream
         newer._rpc.breaker.recovered()
         until(lambda: newer._stream is not stream)
+
+
+BRINGS = {
+    "watches": "SubmissionTracker.stored",
+    "fetches": "SubmissionTracker.fetched_records",
+}
+
+
+@pytest.mark.parametrize("method", BRINGS.values(), ids=[*BRINGS])
+def test_a_finalizer_in_a_thread_that_brings_values_is_told_that_it_waits_for_itself(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, gate: Gate, method: str
+) -> None:
+    errors: list[BaseException] = []
+    name = f"pymonik.backend.armonik.tracker.{method}"
+    bring = getattr(SubmissionTracker, method.partition(".")[2])
+
+    def bring_late(*args: Any) -> None:
+        if not errors:
+            with pytest.raises(BackendError) as caught:
+                blocked.get()
+            errors.append(caught.value)
+        bring(*args)
+
+    with connect() as client:
+        blocked = pass_gate.invoke(gate.path, pymonik=client)
+        client.flush()
+        monkeypatch.setattr(name, bring_late)
+        assert square.invoke(3, pymonik=client).get(PATIENCE) == 9
+        gate.open()
+        blocked.get(PATIENCE)
+    assert "in a thread that brings values" in str(errors[0])
+
+
+def test_a_finalizer_where_answers_of_requests_arrive_is_told_that_it_waits_for_itself(
+    connect: Connect, gate: Gate
+) -> None:
+    errors: list[BaseException] = []
+    told = threading.Event()
+    with connect() as client:
+        blocked = pass_gate.invoke(gate.path, pymonik=client)
+        client.flush()
+        unsent = square.invoke(3, pymonik=client)
+
+        def finalize(_: Any) -> None:
+            """Wait for what was sent, and for what it would have to send."""
+            for handle in (blocked, unsent):
+                try:
+                    handle.get()
+                except BackendError as error:
+                    errors.append(error)
+            told.set()
+
+        session = client.parts.engine.opened()._session  # type: ignore[attr-defined]
+        asked = session.partitions.ListPartitions.future(ListPartitionsRequest(page_size=1))
+        asked.add_done_callback(finalize)  # called by a thread of gRPC
+        assert told.wait(PATIENCE)
+        gate.open()
+        blocked.get(PATIENCE)
+        assert unsent.get(PATIENCE) == 9
+    assert len(errors) == 2
+    assert all("a thread that brings values" in str(error) for error in errors)

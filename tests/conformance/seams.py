@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +58,25 @@ class Other:
         if self._error is not None:
             raise self._error
         return self._found
+
+
+@contextmanager
+def held_elsewhere(lock: Any) -> Iterator[None]:
+    """Let another thread hold a lock; this one may wait meanwhile, and yields none for it."""
+    taken, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            taken.set()
+            assert over.wait(PATIENCE)
+
+    other = Other(hold)
+    assert taken.wait(PATIENCE)
+    try:
+        yield
+    finally:
+        over.set()
+        other.value()
 
 
 class _Door:

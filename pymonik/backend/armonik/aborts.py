@@ -26,11 +26,14 @@ from pymonik.backend.armonik.download import late_row_pauses
 from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.session import Session
 from pymonik.backend.armonik.tracker import SubmissionTracker, failed_columns
+from pymonik.backend.bringing import BRINGING
 from pymonik.errors import ClusterError, StaleError
 from pymonik.humanize import counted
 from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.unit import Unit
 from pymonik.system.deferred_signals import start_thread
+from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import RoleLock
 from pymonik.values.outcome import Failure
 from pymonik.wire import error_text
 from pymonik.wire.program import site_of
@@ -59,7 +62,7 @@ class AbortHandler:
         tracker: SubmissionTracker,
         session: Session,
         send: Callable[[Sequence[Unit]], None],
-        sending: threading.RLock,
+        sending: RoleLock,
     ) -> None:
         self._tracker = tracker
         self._session = session
@@ -73,7 +76,7 @@ class AbortHandler:
         # Ids of those that are in work: what is told of one of them again is no news.
         self._known: set[str] = set()
         # Guards `_known` and `_thread`: ids come from several threads, and from finalizers amid it.
-        self._taking = threading.RLock()
+        self._taking = yielding_lock()
         self._thread: threading.Thread | None = None
 
     def aborted(self, ids: Sequence[str]) -> None:
@@ -134,7 +137,7 @@ class AbortHandler:
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            with self.sending:
+            with BRINGING, self.sending:
                 work()
         except ClusterError as error:
             self._tracker.break_down(error)

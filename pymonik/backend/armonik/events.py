@@ -22,9 +22,11 @@ from pymonik.backend.armonik.messages import ENDED
 from pymonik.backend.armonik.polling import RECHECK_MOST, Polling
 from pymonik.backend.armonik.refusals import is_fault, is_transient
 from pymonik.backend.armonik.session import Session
+from pymonik.backend.bringing import BRINGING
 from pymonik.errors import ClusterError
 from pymonik.settings import settings
 from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.held_locks import yielding_lock
 from pymonik.wire.statuses import code_of
 
 logger = logging.getLogger("pymonik.armonik")
@@ -68,7 +70,7 @@ class EventWatcher:
         # Ends the pause of the thread that looks: there is something new to look for.
         self._wake = threading.Event()
         # Guards `_polling` and `_stream`; taken again by a finalizer amid it.
-        self._lock = threading.RLock()
+        self._lock = yielding_lock()
         self._polling = Polling(time.monotonic())
         self._stream: Any = None
         self._is_replacing = False
@@ -97,7 +99,8 @@ class EventWatcher:
     def _guarded(self, work: Callable[[], None]) -> None:
         """End all waits when this thread ends before its time, whatever ended it."""
         try:
-            work()
+            with BRINGING:
+                work()
         except ClusterError as error:
             self._fail(error)
         except BaseException as error:

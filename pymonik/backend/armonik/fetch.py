@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pymonik.backend.armonik.large_values import AHEAD_BYTES, AHEAD_UNITS, LargeValues, Value
+from pymonik.backend.bringing import BRINGING
 from pymonik.errors import ClusterError
 from pymonik.system.daemon_pool import DaemonPool
 from pymonik.values.location import Wanted
@@ -168,7 +169,8 @@ class Fetcher:
     def _explained(self, function: Callable[..., None], *args: object) -> None:
         """Run it; an unforeseen error is raised in those that wait, who else would for ever."""
         try:
-            function(*args)
+            with BRINGING:
+                function(*args)
         except BaseException as error:
             logger.exception("fetching a value failed")
             problem = ClusterError(f"a value could not be fetched: {error!r}")

@@ -14,6 +14,8 @@ from typing import Any
 
 import grpc
 
+from pymonik.system.held_locks import yielding_lock
+
 
 class Stalled(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
     """A stream on which nothing has come for long: as an error of gRPC, which has none for that."""
@@ -51,7 +53,7 @@ class StallGuard:
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
         # Guards the two below; taken again by a finalizer of the user's that reads amid it.
-        self._lock = threading.RLock()
+        self._lock = yielding_lock()
         self._streams: set[_Stream] = set()
         self._thread: threading.Thread | None = None
 

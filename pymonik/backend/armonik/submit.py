@@ -9,7 +9,6 @@ and an input aborted just before its users were known, for whom the control plan
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -31,6 +30,7 @@ from pymonik.plan.make_requests import Sending, SubmissionContext, sending
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import ClusterObject
 from pymonik.plan.unit import Unit
+from pymonik.system.waits import RoleLock
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire import envelope
@@ -51,7 +51,9 @@ class Sender:
     ) -> None:
         # The lock is held while units are sent: by clients' threads, and by that of the handler,
         # which sends some again.
-        self.abort_handler = AbortHandler(tracker, session, self._send_again, threading.RLock())
+        self.abort_handler = AbortHandler(
+            tracker, session, self._send_again, RoleLock(is_yielding=True)
+        )
         self._session = session
         self._tracker = tracker
         self._context = context

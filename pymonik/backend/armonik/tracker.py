@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from pymonik.backend.armonik.fetch import OPEN, Fetcher, PackLocation
 from pymonik.backend.armonik.large_values import HERE, Value
+from pymonik.backend.bringing import demand_other_thread
 from pymonik.plan.requests import ClusterObject
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
@@ -34,6 +35,7 @@ class Waiters(SafeCondition):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait, as a condition does; called with its lock."""
         self._demand_held()
+        demand_other_thread()
         self.count += 1
         try:
             self.begun()

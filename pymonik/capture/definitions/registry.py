@@ -17,6 +17,7 @@ import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from pymonik._pickled import pickled
@@ -41,8 +42,9 @@ from pymonik.capture.definitions.record import (
     own_header,
 )
 from pymonik.capture.definitions.shown import SHOWN
+from pymonik.errors import BackendError
 from pymonik.system.attributes import attribute
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.values.content import Definition
 
 # What is a definition and keeps what is set of it.
@@ -66,6 +68,15 @@ def one_moment() -> Iterator[None]:
         _MOMENT.token = outer
 
 
+def _demand_none(made: list[str]) -> None:
+    """Refuse a wait amid the making of objects: other threads would find what is incomplete."""
+    if made:
+        raise BackendError(
+            f"a value is waited for by what runs amid the making of {made[-1]!r}, such as a "
+            "finalizer, and would keep other threads from theirs: wait for it in another thread"
+        )
+
+
 class _Forced(threading.local):
     objects: dict[str, Any] = {}  # noqa: RUF012  # each thread that forces one has its own
 
@@ -79,15 +90,15 @@ class Definitions:
         self.define: Callable[[DefinitionRecord], Taken]
         # Versions that stand for classes in a thread: see `versions`.
         self.forced = _Forced()
+        # What is being made, one within the other: what stands in the tables of it is incomplete.
+        self._making: list[str] = []
         # Guards the tables: any thread captures calls and loads contents. Its thread may take it
         # again: pickling a class may define others.
-        self.lock = fork_safe(threading.RLock())
+        self.lock = yielding_lock(partial(_demand_none, self._making))
         self.lookup = DefinitionLookup(records)
         self._records, self._own, self._made = records, self.lookup.own, self.lookup.made
         # How often anything was captured.
         self.count = 0
-        # How many makers are at work, one within the other: what some have made is incomplete.
-        self._making = 0
 
     @property
     def is_busy_here(self) -> bool:
@@ -218,11 +229,11 @@ class Definitions:
             obj = self.lookup.find_by_name(head)
             if obj is not None:
                 return obj
-        self._making += 1
+        self._making.append(id)
         try:
             return DefinitionMaker(self, parts).make(id, parts)
         finally:
-            self._making -= 1
+            self._making.pop()
 
     def is_here(self, head: Header) -> bool:
         """Return whether this process has a class under the name of a definition."""

@@ -6,12 +6,11 @@ here. What records a call is a third of all that an executor would load before i
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.record.current import LaterRecorder
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 
 if TYPE_CHECKING:
     from pymonik.runtime.executor.subtasks import Subtasks
@@ -53,7 +52,7 @@ class LaterSubtasks(LaterRecorder):
         self._given = slots, isolates_delegating, optimize
         self._made: Subtasks | None = None
         # Threads of a task may make the first calls. Entered again by what a finalizer records.
-        self._making = fork_safe(threading.RLock())
+        self._making = yielding_lock()
 
     def made(self) -> Subtasks:
         """Return the recorder."""

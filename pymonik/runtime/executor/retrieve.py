@@ -16,7 +16,7 @@ from typing import Any
 
 from pymonik.files.materialize import is_bytes
 from pymonik.runtime.executor.state import process_folder
-from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.values.content import Content
 from pymonik.values.outcome import value_of
 
@@ -27,7 +27,7 @@ Found = Content | Sequence[Sequence[Any]]
 Fetch = Callable[[str], Found]
 
 # Held by who writes, and removes, files: threads of a call may retrieve at once.
-_placing = fork_safe(threading.RLock())
+_placing = yielding_lock()
 # Which of the files hold bytes, and no pickle.
 _plain: set[str] = set()
 

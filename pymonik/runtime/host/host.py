@@ -30,7 +30,9 @@ from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safe_logger
+from pymonik.system.waits import yielding_locks
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 
@@ -97,10 +99,10 @@ class Host:
         self._name = f"pymonik-{name}"
         # Guards the start and the end of the thread, and what is submitted. Taken again by a
         # finalizer of the user's, or a handler, that comes here amid it.
-        self._lock = fork_safe(threading.RLock())
+        self._lock = yielding_lock()
         # Of who does what is left once the engine has ended: any thread, which a callback may bring
         # here again. Taken without `_lock`: callbacks are called under it.
-        self._draining = threading.RLock()
+        self._draining = yielding_lock()
         # What was submitted and not taken yet.
         self._coming: list[ComingUnits] = []
         # That `close` was called, and why nothing runs here any more: both are only ever set, under
@@ -211,7 +213,7 @@ class Host:
             self._leadership.end()
             if not self._leadership.leads_here:  # else a finalizer does so, amid a round
                 # Without the lock: the thread takes it to say that it is over.
-                self._thread.join()
+                yielding_locks(self._thread.join)
         else:
             self._pool.close()
             self._environments.close()

@@ -18,6 +18,8 @@ from typing import Any
 from pymonik.errors import BackendError
 from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import held_here
+from pymonik.system.waits import MOMENT
 
 # Seconds after a wait in which the next one is expected: a program waits for one call after the
 # other. What an idle executor says by itself may be heard that much late.
@@ -123,14 +125,21 @@ class Leadership:
                 # It may have come before this thread led, and woke no thread.
                 if result := is_over():
                     return result
+                # When it is looked whether this thread keeps others out; None once it was.
+                soon: float | None = self._waited + MOMENT
                 while not (signals.waiting or self._has_ended):
-                    news = self._take_turn(end)
+                    news = self._take_turn(soon if end is None else min(end, soon or end))
                     # In this order: who asks while it is looked is answered by the next look.
                     asked, self._is_asked = self._is_asked, False
                     if (news or asked) and (result := is_over()):
                         return result
-                    if self._error is not None or (end is not None and time.monotonic() >= end):
+                    now = time.monotonic()
+                    if self._error is not None or (end is not None and now >= end):
                         break
+                    if soon is not None and now >= soon:
+                        soon = None
+                        if held_here():  # `changed` yields them, and lets others lead
+                            break
             finally:
                 self._waited = time.monotonic()
                 self._leader, self.is_lent = 0, False

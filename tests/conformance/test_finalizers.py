@@ -1,0 +1,113 @@
+"""What a finalizer does amid sections of ours: it has its value, or is refused; nothing hangs.
+
+Garbage is collected wherever Python makes or calls something, also while a lock of ours is held,
+and what a finalizer of the user's calls may wait for a value.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pymonik import Pymonik
+from pymonik.errors import BackendError, Cancelled
+from pymonik.runtime.host import leadership
+from pymonik.system import conditions, held_locks
+
+from .programs import divide, pass_gate, square
+from .seams import PATIENCE, Other
+
+pytestmark = pytest.mark.yielding
+
+
+@pytest.fixture(autouse=True)
+def moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let waits look at once whether their thread keeps others out."""
+    for module in (conditions, leadership):
+        monkeypatch.setattr(module, "MOMENT", 0.001)
+
+
+def live_locks() -> Iterator[Any]:
+    """Yield all locks of ours that are free."""
+    gc.collect()  # clients of other tests may have left some
+    for reference in list(held_locks._ALL):
+        lock = reference()
+        if lock is not None and lock.acquire(blocking=False):
+            lock.release()
+            yield lock
+
+
+def test_a_finalizer_amid_any_lock_has_its_value(client: Pymonik) -> None:
+    """Its thread holds the lock, which others need that flush, or bring what it waits for."""
+    assert square.map_invoke(range(4)).get() == [0, 1, 4, 9]  # all locks are there now
+    count = 0
+    for lock in live_locks():
+        with lock:
+            other = Other(lambda: square.invoke(3, pymonik=client).get(PATIENCE))
+            # No more than a chance for the other one to come to the lock first, amid its flush.
+            threading.Event().wait(0.001)
+            assert square.invoke(2).get(PATIENCE) == 4
+            assert square.map_invoke([5, 6]).get(PATIENCE) == [25, 36]
+            with pytest.raises(ZeroDivisionError):
+                divide.invoke(1, 0).get(PATIENCE)
+        assert other.value() == 9
+        count += 1
+    assert count > 10
+
+
+@pytest.mark.asynchronous
+def test_a_finalizer_amid_a_lock_may_cancel(client: Pymonik, gate: Any) -> None:
+    assert square.invoke(2).get() == 4
+    for lock in live_locks():
+        handle = pass_gate.invoke(gate.path)
+        client.flush()
+        with lock:
+            assert handle.cancel()
+        with pytest.raises(Cancelled):
+            handle.get(PATIENCE)
+
+
+def test_a_finalizer_amid_the_sending_of_a_plan_is_told_that_it_waits_for_itself(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = square.invoke(7)
+    backend: Any = client.parts.engine.opened()
+    submit = backend.submit
+    found: list[Any] = []
+
+    def finalize(plan: Any) -> None:
+        monkeypatch.undo()
+        for wait in (handle.get, lambda: handle.get(PATIENCE), handle.wait):
+            with pytest.raises(BackendError, match="amid a flush, such as a finalizer"):
+                wait()
+        submit(plan)
+        found.append(handle.get(PATIENCE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backend, "submit", finalize)
+        client.flush()
+    assert found == [49]
+    assert handle.get() == 49
+
+
+def test_a_finalizer_amid_a_call_of_this_thread_is_told_that_others_come_behind_it() -> None:
+    """Where calls run in the thread that waits, nobody else would run what has not begun."""
+    with Pymonik(backend="inline", optimize=False) as client:
+        backend: Any = client.parts.engine.opened()
+        run, told = backend._run, list[str]()
+
+        def finalize(piece: Any) -> None:
+            del backend._run
+            with pytest.raises(BackendError, match="before its own call has run") as caught:
+                second.get()
+            told.append(str(caught.value))
+            run(piece)
+
+        backend._run = finalize
+        first, second = square.invoke(2), square.invoke(3)
+        assert [first.get(), second.get()] == [4, 9]
+        assert len(told) == 1
