@@ -20,6 +20,7 @@ from armonik.protogen.common.worker_common_pb2 import HealthCheckReply
 from armonik.protogen.worker.worker_service_pb2_grpc import WorkerStub
 
 from pymonik.settings import LIFELINE
+from pymonik.system.children import has_exited
 
 # What grpc-dotnet lets an agent receive of its worker in one message.
 REPLY_LIMIT = 4 * 1024 * 1024
@@ -34,6 +35,8 @@ CHANNEL_OPTIONS = (
 )
 # Seconds between two health checks of a worker that starts.
 POLL = 0.1
+# Seconds between two looks whether a worker has ended: nothing tells of it.
+_LOOK = 0.01
 # Bytes of the end of a worker's log that an error quotes.
 TAIL = 2_000
 
@@ -84,16 +87,16 @@ class WorkerProcess:
         deadline = time.monotonic() + seconds
         while not closing.is_set() and not self.healthy(POLL, wait_for_ready=True):
             if not self.alive:
-                raise CannotStart(
-                    f"the worker ended with code {self._process.returncode}: {self._tail()}"
-                )
+                self._signal(signal.SIGKILL)  # what it leaves behind, before its number is free
+                code = self._process.wait()
+                raise CannotStart(f"the worker ended with code {code}: {self._tail()}")
             if time.monotonic() > deadline:
                 raise CannotStart(f"the worker is not healthy after {seconds} s: {self._tail()}")
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.poll() is None
+        return not has_exited(self._process)
 
     @property
     def pid(self) -> int:
@@ -113,11 +116,12 @@ class WorkerProcess:
         return self._stub.Process.future(request, timeout=seconds)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of the process; return whether it came."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
+        """Wait for the end of the process, and let `stop` reap it; return whether it came."""
+        end = time.monotonic() + seconds
+        while self.alive:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK)
         return True
 
     def kill(self) -> None:
@@ -143,6 +147,8 @@ class WorkerProcess:
             os.close(lifeline)
 
     def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is not None:  # reaped: its number may be another group's
+            return
         try:
             os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.errors import BackendError
 from pymonik.runtime.executor.state import sweep
 from pymonik.settings import PACKAGE
+from pymonik.system.children import has_exited
 from pymonik.system.crash import open_crash_file, python_stack
 from pymonik.wire.frames import Decoder, Encoder, Outbox, receive
 from pymonik.wire.journal import Journal, SharedJournal, open_page
@@ -127,18 +128,8 @@ class Process:
         return not self._has_exited()
 
     def _has_exited(self) -> bool:
-        """Return whether the process has ended, and leave it to `end` to reap it.
-
-        Until then its number is no other's: what it has started, which has the number of its group,
-        can still be killed by it.
-        """
-        if not hasattr(os, "waitid"):  # macOS, before Python 3.13: reaped by this look
-            return self._popen.poll() is not None
-        try:
-            how = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            return os.waitid(os.P_PID, self._popen.pid, how) is not None
-        except ChildProcessError:  # reaped already: by `end`, or by the program's own `os.wait`
-            return True
+        """Return whether the process has ended, and leave it to `end` to reap it."""
+        return has_exited(self._popen)
 
     def leave_to_parent(self) -> None:
         """Close what a fork of the host has of it: it would live on until that ends, too."""
