@@ -153,9 +153,11 @@ class Lifetime:
         # First of all: a thread that finds its call pending no more finds the client closed.
         was_closed = self._state.is_closed
         self._state.is_closing = self._state.is_closed = True
-        self._tell_unsent(why)
-        # Without the lock: whoever holds it may be waiting for a cluster that does not answer.
-        self._recorder.pending.clear()
+        try:
+            self._tell_unsent(why)
+        finally:  # also where a second Ctrl-C comes amid that
+            # Without the lock: whoever holds it may be waiting for a cluster that does not answer.
+            self._recorder.pending.clear()
         is_ours = self._engine.is_of_this_process  # in a fork of it, the work is that of others
         if self._engine.backend is not None and is_ours and not was_closed:
             self._cancel_all(error)

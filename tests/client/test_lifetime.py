@@ -108,6 +108,21 @@ def test_an_abandoned_client_drops_what_was_not_sent_and_cancels_the_rest(
     assert alone.lifetime.close_if_done(leaves=False)
 
 
+def test_a_second_ctrl_c_amid_the_telling_leaves_nothing_pending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    alone = Ends()
+    double.invoke(2, pymonik=alone.scope)
+    monkeypatch.setattr("pymonik.client.lifetime.logger.warning", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        alone.lifetime.abandon(None)
+    assert alone.recorder.pending == []
+    assert alone.state.is_closed
+
+
 def test_a_closed_client_is_closed_once() -> None:
     alone = Ends()
     alone.lifetime.abandon(None)

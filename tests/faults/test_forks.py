@@ -45,6 +45,9 @@ def in_a_fork(action: object) -> str:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
+        # One that hangs ends, too, when nobody waits for it any more.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(PATIENCE)
         try:
             action(lambda text: os.write(writer, text.encode()))  # type: ignore[operator]
         except BaseException:
