@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -162,6 +163,16 @@ def test_a_lock_lives_no_longer_than_its_owner() -> None:
     assert len(waits.held_here.__globals__["_ALL"]) == before + 1
     del condition
     assert len(waits.held_here.__globals__["_ALL"]) == before
+
+
+def test_the_end_of_a_lock_runs_no_function_of_python() -> None:
+    """Ctrl-C amid one would be ignored there: what it raises has nowhere to go."""
+    lock = yielding_lock()
+    called: list[str] = []
+    sys.setprofile(lambda frame, event, _: called.append(f"{event} {frame.f_code.co_name}"))
+    del lock
+    sys.setprofile(None)
+    assert not [call for call in called if call.startswith("call")]
 
 
 @pytest.mark.parametrize("is_held", [False, True])

@@ -19,12 +19,13 @@ from typing import Any, TypeVar
 Lock = TypeVar("Lock")
 Value = TypeVar("Value")
 
-_LOCKS: weakref.WeakSet[Any] = weakref.WeakSet()
+# No weak set: that drops what has died by a function of Python, in which Ctrl-C would be ignored.
+_LOCKS: dict[weakref.ref[Any], None] = {}
 
 
 def fork_safe(lock: Lock) -> Lock:
     """Return a lock or condition that will be free in the child of a fork."""
-    _LOCKS.add(lock)
+    _LOCKS[weakref.ref(lock, _LOCKS.pop)] = None
     return lock
 
 
@@ -38,7 +39,8 @@ class fork_safe_property(cached_property[Value]):  # noqa: N801  # as the one of
 
 
 def _free_all() -> None:
-    for lock in list(_LOCKS):
+    locks = [reference() for reference in list(_LOCKS)]
+    for lock in filter(None, locks):
         lock._at_fork_reinit()  # what the standard library does with its own
 
 
