@@ -198,9 +198,7 @@ def at_home() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def none_kept_out(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def none_kept_out(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test amid which code of ours waits with a lock that it would have to yield.
 
     Only what a finalizer does amid a section may: tests of that are marked.
@@ -221,9 +219,10 @@ def none_kept_out(
             found.append("".join(traceback.format_stack()))
         return lead(leadership, is_over, end)
 
-    monkeypatch.setattr(SafeCondition, "wait_for", watched_wait)
-    monkeypatch.setattr(Leadership, "lead", watched_lead)
-    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SafeCondition, "wait_for", watched_wait)
+        patched.setattr(Leadership, "lead", watched_lead)
+        yield
     assert not found, found[0]
 
 

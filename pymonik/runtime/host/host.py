@@ -97,11 +97,10 @@ class Host:
         # Runs the loop, unless a thread that waits does; started by the first thing to do.
         self._thread: threading.Thread | None = None
         self._name = f"pymonik-{name}"
-        # Guards the start and the end of the thread, and what is submitted. Taken again by a
-        # finalizer of the user's, or a handler, that comes here amid it.
+        # Guards the start and end of the thread, and what is submitted. Taken again by finalizers.
         self._lock = yielding_lock()
-        # Of who does what is left once the engine has ended: any thread, which a callback may bring
-        # here again. Taken without `_lock`: callbacks are called under it.
+        # Of who does what is left at the end: any thread, which a callback may bring here again.
+        # Taken without `_lock`: callbacks are called under it.
         self._draining = yielding_lock()
         # What was submitted and not taken yet.
         self._coming: list[ComingUnits] = []
@@ -212,7 +211,6 @@ class Host:
         if self._thread is not None:
             self._leadership.end()
             if not self._leadership.leads_here:  # else a finalizer does so, amid a round
-                # Without the lock: the thread takes it to say that it is over.
                 yielding_locks(self._thread.join)
         else:
             self._pool.close()
