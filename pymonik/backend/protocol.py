@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pymonik.values.outputs import Outputs
 
 # Why units end where `cancel` stops all of them.
-ABANDONED = "the client was closed before it had ended"
+ABANDONED = "the client was closed or cancelled before it had ended"
 
 
 class Backend(Protocol):

@@ -225,8 +225,8 @@ def cost_text(cost: Cost) -> str:
     rows = [
         ("slots", rooms),
         ("work", f"{seconds_text(cost.work)}, of which {cost.known:.0%} has known durations"),
-        ("span", f"{seconds_text(cost.span)}, the longest chain of calls"),
-        ("bound", f"{seconds_text(cost.bound)}, no schedule is shorter"),
+        ("span", f"{seconds_text(cost.span)}, the longest chain of units"),
+        ("bound", f"{seconds_text(cost.bound)}, no schedule of these units is shorter"),
         ("makespan", f"{seconds_text(cost.makespan)}, simulated; slots {cost.use:.0%} busy"),
         ("pod-hours", hours + ("" if cost.money is None else f", for {money_text(cost.money)}")),
     ]
