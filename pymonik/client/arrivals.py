@@ -99,9 +99,9 @@ class ArrivalWait:
 
     def is_lost(self, node: Any, index: int) -> bool:
         """Return whether a value has not come, and nothing will bring it."""
-        location, place = node.location.at(node.offset + index)
-        if location.output is None:  # it was not wanted when its call was sent
+        if not is_kept(node, index):
             return True
+        location, place = node.location.at(node.offset + index)
         # Its unit may be among those of others: their end tells. Not those of this thread, which
         # sends no more of them while it waits.
         if self._state.plans_under_way and not self._state.is_held_here:
@@ -117,11 +117,23 @@ class ArrivalWait:
 
 def lost(node: Any, index: int = 0) -> LostValueError:
     """Make the error of a wait for what nothing will bring."""
+    if node.location is not None and not is_kept(node, index):
+        return LostValueError(
+            f"{_described(node, index)} was not kept: nothing held its handle when its call was "
+            "sent, as where a finalizer asks for it. Hold the handle elsewhere, or name the value "
+            "(`pmk_name=`), and record the call again"
+        )
     return LostValueError(
         f"{_described(node, index)} will not come: no call that is pending, no unit that runs and "
         "no fetch will bring it. This is a fault of PymoniK, please report it; the call can be "
         "recorded again"
     )
+
+
+def is_kept(node: Any, index: int) -> bool:
+    """Return whether a value was wanted when its call was sent: else it is not stored."""
+    location, _ = node.location.at(node.offset + index)
+    return location.output is not None
 
 
 def amid_flush() -> BackendError:

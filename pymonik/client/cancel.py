@@ -113,6 +113,8 @@ def renounce(node: Any, index: int) -> bool:
     Equal pure calls share a value: it is wanted until all of them were cancelled.
     """
     location, offset = node.location.at(node.offset + index)
+    if location.output is None:  # it is not stored: nobody wanted it when it was sent
+        return False
     outputs, place = location.locate(offset)
     renounced = outputs.renounced.setdefault((location.output, place), set())
     renounced.add(id(node))

@@ -24,6 +24,7 @@ from pymonik.graph.ir import Call
 from pymonik.record.recorder import Recorder
 from pymonik.settings import settings as limits
 from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.garbage import watch_collections
 from pymonik.system.structs import Struct
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import call_back
@@ -76,6 +77,7 @@ class Submitter:
         self._cached_values = cached_values
         self._on_progress = on_progress
         self._flushed = flushed
+        watch_collections()
 
     def plan(self) -> PlanView:
         """Compile what is pending and return the plan, without sending it."""

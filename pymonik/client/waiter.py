@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pymonik.client.arrivals import ArrivalWait, end_of, first_open, is_settled, location_of, lost
+from pymonik.client.arrivals import (
+    ArrivalWait,
+    end_of,
+    first_open,
+    is_kept,
+    is_settled,
+    location_of,
+    lost,
+)
 from pymonik.client.engine import LazyBackend
 from pymonik.client.handled import Handled
 from pymonik.client.locator import Locator
@@ -122,6 +130,8 @@ class Waiter:
                 result += records
                 continue
             for index, record in zip(indexes, records):
+                if record is None and not is_kept(node, index):
+                    raise lost(node, index)
                 self._handled.look(record, node, index)
             failed = next(
                 (at for at, record in enumerate(records) if type(record) is Failure), None

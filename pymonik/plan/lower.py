@@ -54,8 +54,14 @@ def bind(graph: Graph, plan: Plan) -> None:
 
 
 def _bind_step(step: Step, location: Location) -> None:
-    for offset, origin in enumerate(step.origins):
-        bind_call(origin, location, offset)
+    if isinstance(step.wanted, bool):
+        for offset, origin in enumerate(step.origins):
+            bind_call(origin, location, offset)
+        return
+    # A finalizer may still ask for what nobody wanted: it is to see that it is not stored.
+    nowhere = Location(location.unit_outputs, location.chunk, None)
+    for offset, (origin, wanted) in enumerate(zip(step.origins, step.wanted)):
+        bind_call(origin, location if wanted else nowhere, offset)
 
 
 class _Lowering:

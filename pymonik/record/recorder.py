@@ -26,6 +26,7 @@ from pymonik.record.handle import ResultHandle, handle_to
 from pymonik.record.handles import MultiResultHandle
 from pymonik.record.specs import CallSpecs
 from pymonik.system.attributes import role_of
+from pymonik.system.garbage import is_under_way
 from pymonik.values.location import known_at
 from pymonik.values.options import from_keywords, merge
 from pymonik.values.outcome import PENDING
@@ -138,10 +139,21 @@ class Recorder:
 
     def graph(self, nodes: Sequence[Any]) -> Graph:
         """Return the graph of recorded nodes, which are the calls that a flush takes."""
+        if is_under_way():
+            self._keep_wanted(nodes)
         if not self._given_up:
             return taken(nodes)
         stand_ins = {node: self._stand_in(node, given) for node, given in self._given_up.items()}
         return taken(nodes, stand_ins)
+
+    def _keep_wanted(self, nodes: Sequence[Any]) -> None:
+        """Keep values wanted whose handles may be garbage that finalizers still ask.
+
+        An id that nobody was given does so, and lasts no longer than its node.
+        """
+        for node in nodes:
+            if type(node) is Call and not node.wanted:
+                node.ids = {}
 
     def sent(self, count: int) -> None:
         """Note that the first nodes that were pending are pending no more."""

@@ -1,7 +1,7 @@
-"""Garbage collection that is put off by blocks of several threads, and goes on behind the last.
+"""Garbage collection: put off by blocks of several threads, and seen while it is going on.
 
 Enters: blocks in which none is to be collected, and what is to hold behind them. Leaves: the same
-switch of the process, as the program has set it.
+switch of the process, as the program has set it; and whether a collection is going on.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pymonik.system.held_locks import yielding_lock
 
@@ -22,6 +23,8 @@ _waiting: dict[object, int] = {}
 _collects = False
 # Guards these two; a finalizer may come here amid it, until there are none.
 _counting = yielding_lock()
+# The phases of a collection: the one that the collector has come to stands last.
+_phases: OrderedDict[str, None] = OrderedDict.fromkeys(("start", "stop"))
 
 
 def put_off(block: object) -> None:
@@ -61,6 +64,24 @@ def collecting_later(make: Callable[[], T]) -> T:
         except BaseException:  # raised by a handler, as that of Ctrl-C
             go_on(block)
             raise
+
+
+def watch_collections() -> None:
+    """Let `is_under_way` know of collections from now on."""
+    # Called with the phase and what is true of it, and wholly in C: in a function of Python that
+    # the collector calls, Ctrl-C would be ignored.
+    callback: Any = _phases.move_to_end
+    if callback not in gc.callbacks:
+        gc.callbacks.append(callback)
+
+
+def is_under_way() -> bool:
+    """Return whether a collection is going on: a finalizer runs, in this thread or another.
+
+    The collector has cleared weak references then to all that it found, before the finalizers,
+    which may still use it.
+    """
+    return next(reversed(_phases)) == "start"
 
 
 def is_collecting() -> bool:

@@ -6,6 +6,7 @@ and what a finalizer of the user's calls may wait for a value.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from pymonik import Pymonik
 from pymonik.capture.definitions.registry import TABLE
-from pymonik.errors import BackendError, Cancelled
+from pymonik.errors import BackendError, Cancelled, LostValueError
+from pymonik.record import recorder
 from pymonik.runtime.host import leadership
 from pymonik.system import conditions, held_locks
 
@@ -63,6 +65,54 @@ def test_a_finalizer_amid_any_lock_has_its_value(known: set[Any], client: Pymoni
         assert other.value() == 9
         count += 1
     assert count > 3
+
+
+def test_a_finalizer_in_a_cycle_has_the_value_of_a_call_that_was_not_sent(client: Pymonik) -> None:
+    """The collector clears what refers to handles weakly before it runs what finalizes them."""
+
+    class Holder:
+        def __init__(self, handle: Any) -> None:
+            self.handle, self.itself = handle, self
+
+        def __del__(self) -> None:
+            found.append(self.handle.get(PATIENCE))
+
+    found: list[Any] = []
+    for handle in (square.invoke(2), square.map_invoke([3, 4]), square.map_invoke([5, 6])[1]):
+        Holder(handle)
+    del handle
+    gc.collect()
+    assert sorted(map(str, found)) == ["36", "4", "[9, 16]"]
+
+
+def test_a_value_that_was_not_kept_is_an_error_of_who_asks_for_it_after_all(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others send a call while its handle is garbage, and its finalizer has not run yet."""
+    monkeypatch.setattr(recorder, "is_under_way", lambda: False)
+
+    class Holder:
+        def __init__(self, handle: Any) -> None:
+            self.handle, self.itself = handle, self
+
+        def __del__(self) -> None:
+            client.flush()
+            try:
+                found.append(self.handle.get(PATIENCE))
+            except LostValueError as error:
+                found.append(str(error))
+
+    found: list[Any] = []
+    kept = [square.invoke(1), square.invoke(2)]
+    for handle in (square.invoke(3), square.map_invoke([4, 5])):
+        Holder(handle)
+    del handle
+    gc.collect()
+    assert [handle.get(PATIENCE) for handle in kept] == [1, 4]
+    assert len(found) == 2
+    assert all(
+        "was not kept: nothing held its handle when its call was sent" in one for one in found
+    )
 
 
 @pytest.mark.asynchronous
