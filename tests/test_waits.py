@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from pymonik.backend.armonik.tracker import SubmissionTracker
+from pymonik.client import late_parts
+from pymonik.client.engine import LazyBackend
 from pymonik.system import conditions, waits
 from pymonik.system.conditions import Latch, SafeCondition
 from pymonik.system.held_locks import held_here, yielding_lock
@@ -202,6 +205,36 @@ def test_a_role_that_a_handler_interrupts_anywhere_is_free_behind_it(is_held: bo
         assert Other(partial(is_free, role)).value(), place
     assert over.is_set()
     assert place > 2
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        lambda: LazyBackend("inline", Any).opening,
+        lambda: late_parts._ASSEMBLING,
+        lambda: SubmissionTracker(Any, Any).changed,
+        lambda: RoleLock(is_yielding=True),  # held while units are sent to a cluster
+    ],
+)
+def test_who_waits_for_a_lock_in_whose_section_others_are_taken_yields_those(
+    outer: Callable[[], Any],
+) -> None:
+    """As a finalizer does amid a section of one of those: the two threads would cross."""
+    first, second, is_held = outer(), yielding_lock(), threading.Event()
+
+    def take_both() -> None:
+        with first:
+            is_held.set()
+            with second:
+                pass
+
+    with second:
+        other = Other(take_both)
+        assert is_held.wait(PATIENCE)
+        with first:
+            assert first._is_owned()
+            assert second._is_owned()
+    other.value()
 
 
 def test_nothing_is_paid_where_no_lock_is_held() -> None:

@@ -17,8 +17,8 @@ from pymonik.backend.traits import TRAITS, Traits
 from pymonik.client.client_settings import ClientSettings
 from pymonik.errors import BackendError
 from pymonik.system.deferred_signals import Loading
-from pymonik.system.held_locks import yielding_lock
 from pymonik.system.surroundings import SurroundingsWatch
+from pymonik.system.waits import RoleLock
 
 logger = logging.getLogger("pymonik")
 
@@ -77,7 +77,7 @@ class LazyBackend:
         self.name = name
         self.backend: Backend | None = None
         # The third in the order of `state`.
-        self.opening = yielding_lock()
+        self.opening = RoleLock(is_yielding=True)
         self._open_backend = open_backend
         self._process = os.getpid()
 

@@ -10,15 +10,15 @@ import atexit
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safely
+from pymonik.system.waits import RoleLock
 
 if TYPE_CHECKING:
     from pymonik.client.parts import ClientParts
 
 # Held while a client is put together: several threads may be the first to use it. A thread may take
 # it again: a finalizer amid this may use the same client.
-_ASSEMBLING = yielding_lock()
+_ASSEMBLING = RoleLock(is_yielding=True)
 # Of the clients that were put together, as long as these live.
 _LIFETIMES: weakref.WeakSet[Any] = weakref.WeakSet()
 

@@ -74,20 +74,16 @@ def _take_all(states: dict[Any, Any]) -> None:
             lock.acquire()
 
 
-class RoleLock:
-    """Held by one thread for long; its own may take it again. Who waits for it yields locks.
+class EnteredYielding:
+    """A lock in whose section others are taken: who waits for it yields those of its thread.
 
-    They are those that its holder may need amid its role, while a finalizer asks for the role.
+    A finalizer asks for it amid a section of one of those, which its holder may need meanwhile.
     """
 
-    def __init__(self, is_yielding: bool = False) -> None:
-        """is_yielding: whether it is one of those locks itself."""
-        # Of whoever keeps this, who says what it guards.
-        lock: Any = yielding_lock() if is_yielding else fork_safe(threading.RLock())
-        self._lock = lock
-        self._is_owned: Callable[[], bool] = self._lock._is_owned
-        self.acquire: Callable[..., bool] = self._lock.acquire
-        self.release: Callable[[], None] = self._lock.release
+    _lock: Any
+    _is_owned: Callable[[], bool]
+    acquire: Callable[..., bool]
+    release: Callable[[], None]
 
     # Of C where nobody can be waited for: no function of Python is between the lock and the block.
     __enter__ = property(lambda self: self._lock.__enter__ if self._is_owned() else self._enter)
@@ -100,3 +96,16 @@ class RoleLock:
             if self._is_owned():
                 self.release()
             raise
+
+
+class RoleLock(EnteredYielding):
+    """Held by one thread for long; its own may take it again."""
+
+    def __init__(self, is_yielding: bool = False) -> None:
+        """is_yielding: whether it is yielded itself."""
+        # Of whoever keeps this, who says what it guards.
+        lock: Any = yielding_lock() if is_yielding else fork_safe(threading.RLock())
+        self._lock = lock
+        self._is_owned = lock._is_owned
+        self.acquire = lock.acquire
+        self.release = lock.release
