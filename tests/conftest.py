@@ -210,7 +210,7 @@ def none_kept_out(request: pytest.FixtureRequest) -> Iterator[None]:
     wait_for, lead = SafeCondition.wait_for, Leadership.lead
 
     def watched_wait(condition: Any, predicate: Any, timeout: float | None = None) -> Any:
-        if held_here(besides=condition._lock) and not predicate():
+        if held_here(besides=condition._lock._lock) and not predicate():
             found.append("".join(traceback.format_stack()))
         return wait_for(condition, predicate, timeout)
 

@@ -10,13 +10,10 @@ from typing import Any
 
 import pytest
 
-from pymonik.backend.armonik.tracker import SubmissionTracker
-from pymonik.client import late_parts
-from pymonik.client.engine import LazyBackend
 from pymonik.system import conditions, waits
 from pymonik.system.conditions import Latch, SafeCondition
-from pymonik.system.held_locks import held_here, yielding_lock
-from pymonik.system.waits import RoleLock, yielding_locks
+from pymonik.system.held_locks import held_here
+from pymonik.system.waits import PatientLock, yielding_lock, yielding_locks
 from tests.conformance.seams import PATIENCE, Other, held_elsewhere, until
 from tests.interruption import Interruption, is_free
 
@@ -25,7 +22,8 @@ pytestmark = pytest.mark.yielding
 
 @pytest.fixture(autouse=True)
 def moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(conditions, "MOMENT", 0.01)
+    for module in (conditions, waits):
+        monkeypatch.setattr(module, "MOMENT", 0.01)
     yield
     assert held_here() == []
 
@@ -50,7 +48,7 @@ def on_a_latch(bring: Callable[[Callable[[], None]], None]) -> None:
 
 
 def on_a_role(bring: Callable[[Callable[[], None]], None]) -> None:
-    role, taken, over = RoleLock(), threading.Event(), threading.Event()
+    role, taken, over = PatientLock(), threading.Event(), threading.Event()
 
     def hold() -> None:
         with role:
@@ -138,6 +136,41 @@ def test_a_wait_goes_on_where_what_has_come_is_gone_once_all_locks_are_held() ->
     bringing.value()
 
 
+def test_locks_that_are_taken_in_two_orders_are_yielded_while_one_is_waited_for() -> None:
+    """As by a finalizer amid a section, and by another section, one within the other."""
+    first, second, has_second = yielding_lock(), yielding_lock(), threading.Event()
+
+    def cross() -> None:
+        with second:
+            has_second.set()
+            with first:
+                pass
+
+    with first:
+        crossing = Other(cross)
+        assert has_second.wait(PATIENCE)
+        with second:
+            assert len(held_here()) == 2
+    crossing.value()
+
+
+def test_behind_a_sleep_locks_are_yielded_while_that_of_the_condition_is_waited_for() -> None:
+    """Who holds it may want one of them, before the wait has slept for long."""
+    lock, condition, has_condition = yielding_lock(), SafeCondition(), threading.Event()
+
+    def cross() -> None:
+        with condition:
+            has_condition.set()
+            with lock:
+                pass
+
+    with lock, condition:
+        crossing = Other(cross)
+        condition.wait(0.001)
+        assert len(held_here()) == 2
+    crossing.value()
+
+
 def test_a_time_holds_for_the_whole_wait() -> None:
     lock, condition = yielding_lock(), SafeCondition()
     with lock, condition:
@@ -153,7 +186,7 @@ def test_a_lock_whose_check_fails_is_not_yielded_but_the_wait_refused() -> None:
     with lock:
         with condition, pytest.raises(RuntimeError, match="half made"):
             condition.wait_for(lambda: False, PATIENCE)
-        role = RoleLock()
+        role = PatientLock()
         with held_elsewhere(role), pytest.raises(RuntimeError, match="half made"), role:
             raise AssertionError
         assert not Other(partial(is_free, lock)).value()
@@ -183,8 +216,8 @@ def test_a_role_that_a_handler_interrupts_anywhere_is_free_behind_it(is_held: bo
     place, is_through = 0, False
     while not is_through:
         place += 1
-        role, lock, over = RoleLock(), yielding_lock(), threading.Event()
-        taken = threading.Event()
+        role, lock, over = PatientLock(), yielding_lock(), threading.Event()
+        taken, holding = threading.Event(), None
 
         def hold(role: Any = role, lock: Any = lock, taken: threading.Event = taken) -> None:
             with role:
@@ -199,42 +232,12 @@ def test_a_role_that_a_handler_interrupts_anywhere_is_free_behind_it(is_held: bo
             with role:
                 over.set()
         is_through = not interruption.has_come
-        if is_held:
+        if holding is not None:
             holding.value()
         assert Other(partial(is_free, lock)).value(), place
         assert Other(partial(is_free, role)).value(), place
     assert over.is_set()
     assert place > 2
-
-
-@pytest.mark.parametrize(
-    "outer",
-    [
-        lambda: LazyBackend("inline", Any).opening,
-        lambda: late_parts._ASSEMBLING,
-        lambda: SubmissionTracker(Any, Any).changed,
-        lambda: RoleLock(is_yielding=True),  # held while units are sent to a cluster
-    ],
-)
-def test_who_waits_for_a_lock_in_whose_section_others_are_taken_yields_those(
-    outer: Callable[[], Any],
-) -> None:
-    """As a finalizer does amid a section of one of those: the two threads would cross."""
-    first, second, is_held = outer(), yielding_lock(), threading.Event()
-
-    def take_both() -> None:
-        with first:
-            is_held.set()
-            with second:
-                pass
-
-    with second:
-        other = Other(take_both)
-        assert is_held.wait(PATIENCE)
-        with first:
-            assert first._is_owned()
-            assert second._is_owned()
-    other.value()
 
 
 def test_nothing_is_paid_where_no_lock_is_held() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from pymonik.system.structs import Struct
-from pymonik.system.waits import RoleLock
+from pymonik.system.waits import PatientLock
 
 
 class Traits(Struct):
@@ -51,7 +51,7 @@ TRAITS = {
     for traits in (
         Traits("local", is_here=True, exchanges=True, has_executors=True, greeting=_LOCAL),
         # Taken again by what runs within: a task may use a client, and a finalizer, too.
-        Traits("inline", is_here=True, shares_process=True, turn=RoleLock()),
+        Traits("inline", is_here=True, shares_process=True, turn=PatientLock()),
         Traits("dry-run", isolates_delegating=True, grain=_GRAIN, carries_out=False),
         Traits("armonik", is_remote=True, isolates_delegating=True, grain=_GRAIN),
     )

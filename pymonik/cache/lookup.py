@@ -18,7 +18,7 @@ from pymonik.cache.splice import NodeOutput, SplicedGraph, is_cached
 from pymonik.cache.store import ValueStore
 from pymonik.capture.definitions.versions import are_here
 from pymonik.graph.ir import Call, Graph, Put
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 from pymonik.values.content import Content
 from pymonik.values.outcome import PENDING, Failure
 

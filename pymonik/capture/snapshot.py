@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 
 from pymonik.capture.local_modules import always
 from pymonik.capture.source import ModuleSource
-from pymonik.system.held_locks import yielding_lock
 from pymonik.system.source_lines import note_text
+from pymonik.system.waits import yielding_lock
 from pymonik.values.content import Content
 
 

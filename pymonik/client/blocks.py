@@ -12,7 +12,7 @@ from contextvars import Token
 from typing import Any
 
 from pymonik.record.current import CURRENT
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 
 
 class Blocks:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import start_thread
-from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safe_logger
+from pymonik.system.waits import yielding_lock
 
 logger = safe_logger("pymonik")
 

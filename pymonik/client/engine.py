@@ -18,7 +18,7 @@ from pymonik.client.client_settings import ClientSettings
 from pymonik.errors import BackendError
 from pymonik.system.deferred_signals import Loading
 from pymonik.system.surroundings import SurroundingsWatch
-from pymonik.system.waits import RoleLock
+from pymonik.system.waits import yielding_lock
 
 logger = logging.getLogger("pymonik")
 
@@ -77,7 +77,7 @@ class LazyBackend:
         self.name = name
         self.backend: Backend | None = None
         # The third in the order of `state`.
-        self.opening = RoleLock(is_yielding=True)
+        self.opening = yielding_lock()
         self._open_backend = open_backend
         self._process = os.getpid()
 

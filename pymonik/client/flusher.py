@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from pymonik.system.conditions import SafeCondition
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 
 
 class Flushers:

@@ -15,7 +15,7 @@ from typing import Any
 from pymonik.client.engine import LazyBackend
 from pymonik.graph.ir import Call
 from pymonik.graph.verbs import refs_of
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 from pymonik.values.outcome import PENDING, Failure
 
 logger = logging.getLogger("pymonik")

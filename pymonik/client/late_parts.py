@@ -11,14 +11,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from pymonik.system.safe_logging import safely
-from pymonik.system.waits import RoleLock
+from pymonik.system.waits import yielding_lock
 
 if TYPE_CHECKING:
     from pymonik.client.parts import ClientParts
 
 # Held while a client is put together: several threads may be the first to use it. A thread may take
 # it again: a finalizer amid this may use the same client.
-_ASSEMBLING = RoleLock(is_yielding=True)
+_ASSEMBLING = yielding_lock()
 # Of the clients that were put together, as long as these live.
 _LIFETIMES: weakref.WeakSet[Any] = weakref.WeakSet()
 

@@ -45,7 +45,7 @@ from contextlib import contextmanager
 from pymonik.client.callbacks import CALLBACKS
 from pymonik.errors import NoClientError, OptionsError
 from pymonik.record.arguments import ScopeState
-from pymonik.system.waits import RoleLock
+from pymonik.system.waits import PatientLock
 
 
 class ClientState(ScopeState):
@@ -56,7 +56,7 @@ class ClientState(ScopeState):
     def __init__(self) -> None:
         super().__init__()
         # The second in the order above; taken again by its thread.
-        self.lock = RoleLock()
+        self.lock = PatientLock()
         # See `compiling`.
         self.is_compiling = False
         # How many plans are on their way to the backend, which may not know their units yet.

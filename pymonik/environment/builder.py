@@ -25,7 +25,7 @@ from pymonik.environment.value import Environment, is_python, package_name, unsa
 from pymonik.errors import EnvironmentBuildError
 from pymonik.files.folder_cache import Cache, Held, cache_folder
 from pymonik.settings import settings
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 from pymonik.values.foreign import redacted
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pymonik.system.held_locks import held_here, yielding
-from pymonik.system.waits import MOMENT, without, yielding_locks
+from pymonik.system.held_locks import held_here
+from pymonik.system.waits import MOMENT, without, yielding_lock, yielding_locks
 
 
 class SafeCondition(threading.Condition):
@@ -32,10 +32,11 @@ class SafeCondition(threading.Condition):
 
     def __init__(self) -> None:
         # Of whoever keeps the condition, who says what it guards.
-        super().__init__(yielding(threading.RLock()))
+        lock: Any = yielding_lock()
+        super().__init__(lock)
         self._let_go: Callable[[], Any] = vars(self).pop("_release_save")
 
-    # Looked up for each block, and of C: no function of Python is between the lock and the block.
+    # Looked up for each block: no function of Python is between the lock and the block.
     __enter__ = property(lambda self: self._lock.__enter__)
     __exit__ = property(lambda self: self._lock.__exit__)
 
@@ -64,10 +65,10 @@ class SafeCondition(threading.Condition):
             # Once more where it was true, but not any more once all locks were held again.
             while True:
                 left = None if end is None else max(0.0, end - time.monotonic())
-                if not (held := held_here(besides=self._lock)):
+                if not (held := held_here(besides=self._lock._lock)):
                     return wait_for(look, left)
                 sleep = partial(wait_for, look, left)
-                result = without(held, sleep, inner=self._lock)
+                result = without(held, sleep, inner=self._lock._lock)
                 if not result or (result := look()):
                     return result
         finally:

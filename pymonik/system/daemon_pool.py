@@ -12,8 +12,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safe_logger
+from pymonik.system.waits import yielding_lock
 
 logger = safe_logger("pymonik")
 

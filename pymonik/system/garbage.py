@@ -13,7 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.forks import fork_safe
+from pymonik.system.held_locks import yielding
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 _waiting: dict[object, int] = {}
 _collects = False
 # Guards these two; a finalizer may come here amid it, until there are none.
-_counting = yielding_lock()
+_counting = yielding(fork_safe(threading.RLock()))
 # The phases of a collection: the one that the collector has come to stands last.
 _phases: OrderedDict[str, None] = OrderedDict.fromkeys(("start", "stop"))
 

@@ -13,23 +13,20 @@ known are roles, which are held on purpose while values are waited for: that of 
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
-
-from pymonik.system.forks import fork_safe
 
 # The check of each. No weak dictionary: that cannot be looked through while other threads add to
 # it, and drops what has died by a function of Python, in which a handler that raises is ignored.
 _ALL: dict[weakref.ref[Any], Callable[[], None]] = {}
 
 
-def _always() -> None:
+def always() -> None:
     """Let a lock be yielded."""
 
 
-def yielding(lock: Any, check: Callable[[], None] = _always) -> Any:
+def yielding(lock: Any, check: Callable[[], None] = always) -> Any:
     """Return a lock that its own thread may take again; it is yielded from now on.
 
     check: raises where what it guards is such, now, that no other thread is to find it. It must
@@ -37,12 +34,6 @@ def yielding(lock: Any, check: Callable[[], None] = _always) -> Any:
     """
     _ALL[weakref.ref(lock, _ALL.pop)] = check
     return lock
-
-
-def yielding_lock(check: Callable[[], None] = _always) -> Any:
-    """Make a lock that is yielded, as above, and free in the child of a fork."""
-    # Of whoever keeps it, who says what it guards.
-    return yielding(fork_safe(threading.RLock()), check)
 
 
 def held_here(besides: Any = None) -> list[Any]:

@@ -13,7 +13,7 @@ import re
 import sys
 from typing import Any
 
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 
 # What has no file: these names are given to any program, and to code that others generate, too.
 _NAMELESS = frozenset({"<string>", "<stdin>", "<unknown>", "?"})

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.forks import fork_safe
-from pymonik.system.held_locks import held_here, yielding_lock
+from pymonik.system.held_locks import always, held_here, yielding
 
 T = TypeVar("T")
 
@@ -74,38 +74,57 @@ def _take_all(states: dict[Any, Any]) -> None:
             lock.acquire()
 
 
-class EnteredYielding:
-    """A lock in whose section others are taken: who waits for it yields those of its thread.
+class PatientLock:
+    """A lock that its own thread may take again; who waits long for it yields those that it holds.
 
-    A finalizer asks for it amid a section of one of those, which its holder may need meanwhile.
+    Its holder may need them: two finalizers, or one and an ordinary section, may come to locks in
+    any order.
     """
 
-    _lock: Any
-    _is_owned: Callable[[], bool]
-    acquire: Callable[..., bool]
-    release: Callable[[], None]
+    def __init__(self) -> None:
+        # Of whoever keeps this, who says what it guards.
+        lock: Any = fork_safe(threading.RLock())
+        self._lock = lock
+        self._is_owned: Callable[[], bool] = self._lock._is_owned
+        self.release: Callable[[], None] = self._lock.release
+        # Of conditions: before a sleep.
+        self._release_save: Callable[[], Any] = self._lock._release_save
 
     # Of C where nobody can be waited for: no function of Python is between the lock and the block.
     __enter__ = property(lambda self: self._lock.__enter__ if self._is_owned() else self._enter)
     __exit__ = property(lambda self: self._lock.__exit__)
 
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock, as that of the standard library does."""
+        take = self._lock.acquire
+        if take(blocking=False):
+            return True
+        if not blocking:
+            return False
+        # Most are free again by then, and nothing of the sections around this is shown to others.
+        return bool(take(timeout=MOMENT) or without(held_here(), take, inner=self._lock))
+
     def _enter(self) -> bool:
         try:
-            return bool(self.acquire(blocking=False) or yielding_locks(self.acquire))
+            return bool(self._lock.acquire(blocking=False) or self.acquire())
         except BaseException:  # a handler, behind the taking
             if self._is_owned():
                 self.release()
             raise
 
+    def _acquire_restore(self, state: Any) -> None:
+        """Take it again behind the sleep of a condition, as often as it was held."""
+        self.acquire()
+        for _ in range(state[0] - 1):
+            self._lock.acquire()
 
-class RoleLock(EnteredYielding):
-    """Held by one thread for long; its own may take it again."""
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()
 
-    def __init__(self, is_yielding: bool = False) -> None:
-        """is_yielding: whether it is yielded itself."""
-        # Of whoever keeps this, who says what it guards.
-        lock: Any = yielding_lock() if is_yielding else fork_safe(threading.RLock())
-        self._lock = lock
-        self._is_owned = lock._is_owned
-        self.acquire = lock.acquire
-        self.release = lock.release
+
+def yielding_lock(check: Callable[[], None] = always) -> PatientLock:
+    """Make a lock that is yielded while its thread sleeps; check: as of `held_locks.yielding`."""
+    # Of whoever keeps it, who says what it guards.
+    lock = PatientLock()
+    yielding(lock._lock, check)
+    return lock

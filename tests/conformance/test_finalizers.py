@@ -18,7 +18,7 @@ from pymonik.capture.definitions.registry import TABLE
 from pymonik.errors import BackendError, Cancelled, LostValueError
 from pymonik.record import recorder
 from pymonik.runtime.host import leadership
-from pymonik.system import conditions, held_locks
+from pymonik.system import conditions, held_locks, waits
 
 from .programs import divide, pass_gate, square
 from .seams import PATIENCE, Other
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.yielding
 @pytest.fixture(autouse=True)
 def moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let waits look at once whether their thread keeps others out."""
-    for module in (conditions, leadership):
+    for module in (conditions, leadership, waits):
         monkeypatch.setattr(module, "MOMENT", 0.001)
 
 

@@ -32,8 +32,7 @@ from pymonik.humanize import counted
 from pymonik.plan.lost_inputs import failed_inputs, propagate_failures
 from pymonik.plan.unit import Unit
 from pymonik.system.deferred_signals import start_thread
-from pymonik.system.held_locks import yielding_lock
-from pymonik.system.waits import RoleLock
+from pymonik.system.waits import PatientLock, yielding_lock
 from pymonik.values.outcome import Failure
 from pymonik.wire import error_text
 from pymonik.wire.program import site_of
@@ -62,7 +61,7 @@ class AbortHandler:
         tracker: SubmissionTracker,
         session: Session,
         send: Callable[[Sequence[Unit]], None],
-        sending: RoleLock,
+        sending: PatientLock,
     ) -> None:
         self._tracker = tracker
         self._session = session

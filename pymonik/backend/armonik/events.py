@@ -26,7 +26,7 @@ from pymonik.backend.bringing import BRINGING
 from pymonik.errors import ClusterError
 from pymonik.settings import settings
 from pymonik.system.deferred_signals import DeferredSignals
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 from pymonik.wire.statuses import code_of
 
 logger = logging.getLogger("pymonik.armonik")

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 
 
 class Stalled(grpc.RpcError):  # type: ignore[misc]  # grpc has no types

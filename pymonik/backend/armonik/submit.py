@@ -30,7 +30,7 @@ from pymonik.plan.make_requests import Sending, SubmissionContext, sending
 from pymonik.plan.plan import Plan
 from pymonik.plan.requests import ClusterObject
 from pymonik.plan.unit import Unit
-from pymonik.system.waits import RoleLock
+from pymonik.system.waits import yielding_lock
 from pymonik.values.content import Content
 from pymonik.values.outcome import Failure
 from pymonik.wire import envelope
@@ -51,9 +51,7 @@ class Sender:
     ) -> None:
         # The lock is held while units are sent: by clients' threads, and by that of the handler,
         # which sends some again.
-        self.abort_handler = AbortHandler(
-            tracker, session, self._send_again, RoleLock(is_yielding=True)
-        )
+        self.abort_handler = AbortHandler(tracker, session, self._send_again, yielding_lock())
         self._session = session
         self._tracker = tracker
         self._context = context

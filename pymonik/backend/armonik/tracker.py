@@ -18,14 +18,13 @@ from pymonik.plan.requests import ClusterObject
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit
 from pymonik.system.conditions import SafeCondition
-from pymonik.system.waits import EnteredYielding
 from pymonik.values.failures import Failures
 from pymonik.values.outcome import PENDING, Failure
 from pymonik.values.outputs import Callback, Outputs, call_back
 from pymonik.wire.program import element_of, site_of
 
 
-class Waiters(EnteredYielding, SafeCondition):
+class Waiters(SafeCondition):
     """A condition that knows how many wait for it, and calls `begun` with its lock before each."""
 
     def __init__(self) -> None:

@@ -44,7 +44,7 @@ from pymonik.capture.definitions.record import (
 from pymonik.capture.definitions.shown import SHOWN
 from pymonik.errors import BackendError
 from pymonik.system.attributes import attribute
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 from pymonik.values.content import Definition
 
 # What is a definition and keeps what is set of it.

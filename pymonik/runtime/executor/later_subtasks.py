@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.record.current import LaterRecorder
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 
 if TYPE_CHECKING:
     from pymonik.runtime.executor.subtasks import Subtasks

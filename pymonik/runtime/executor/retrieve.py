@@ -16,7 +16,7 @@ from typing import Any
 
 from pymonik.files.materialize import is_bytes
 from pymonik.runtime.executor.state import process_folder
-from pymonik.system.held_locks import yielding_lock
+from pymonik.system.waits import yielding_lock
 from pymonik.values.content import Content
 from pymonik.values.outcome import value_of
 

@@ -30,9 +30,8 @@ from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from pymonik.system.forks import fork_safe
-from pymonik.system.held_locks import yielding_lock
 from pymonik.system.safe_logging import safe_logger
-from pymonik.system.waits import yielding_locks
+from pymonik.system.waits import yielding_lock, yielding_locks
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 
