@@ -82,7 +82,8 @@ def is_under_way() -> bool:
     The collector has cleared weak references then to all that it found, before the finalizers,
     which may still use it.
     """
-    return next(reversed(_phases)) == "start"
+    # Copied in C: another collection may begin, or end, between any two calls of Python.
+    return [*_phases][-1] == "start"
 
 
 def is_collecting() -> bool:

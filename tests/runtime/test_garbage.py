@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,12 @@ from pymonik.capture.text.canonical_text import text
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.system import garbage
 from pymonik.system.deferred_signals import Loading
-from pymonik.system.garbage import collecting_later, is_collecting
+from pymonik.system.garbage import (
+    collecting_later,
+    is_collecting,
+    is_under_way,
+    watch_collections,
+)
 from tests.conformance.seams import Other, until
 from tests.interruption import Interruption
 from tests.runtime.test_deferred_signals import forked
@@ -140,3 +147,20 @@ def test_what_a_call_has_set_while_another_thread_loads_does_not_stay(collects: 
             restore()
         assert not gc.isenabled()
     assert gc.isenabled() is collects
+
+
+def test_a_collection_is_seen_where_another_begins_and_ends_amid_the_look() -> None:
+    watch_collections()
+
+    def collect(frame: Any, event: str, argument: Any) -> Any:
+        if frame.f_code is is_under_way.__code__:
+            frame.f_trace_opcodes = True
+            gc.collect(0)
+        return collect
+
+    outer = sys.gettrace()
+    sys.settrace(collect)
+    try:
+        assert not is_under_way()
+    finally:
+        sys.settrace(outer)
