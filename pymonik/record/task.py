@@ -223,8 +223,7 @@ class Task(Generic[P, R]):
         task_options, label = recorder.call_options(kwargs, task_options)
         frame = sys._getframe(1)
         elements = recording.Elements(recorder.arguments, self._signature, args_list, kwargs)
-        columns, keywords = elements.columns, tuple(kwargs)
-        specs = recorder.specs
+        columns, keywords, specs = elements.columns, tuple(kwargs), recorder.specs
         code = specs.code_for(self)
         if elements.are_rows:
             columns = (_function(recorder, code), *columns)
@@ -233,7 +232,8 @@ class Task(Generic[P, R]):
         elif code.handles_in:
             columns = (_function(recorder, code), *columns)
             code = specs.code_for(recording.calling(self.require_context))
-        spec = specs.spec_for(self, code, len(columns), keywords, task_options)
+        width = len(columns) if elements.n else -1  # no elements fit no task: no call is like them
+        spec = specs.spec_for(self, code, width, keywords, task_options)
         site, lasti = frame.f_code, frame.f_lasti
         handles = recorder.record_map(scope, spec, columns, elements.n, site, lasti, label)
         if delegate:

@@ -141,6 +141,14 @@ def test_a_call_like_one_before_is_told_when_it_does_not_fit() -> None:
     assert not hidden.was_asked
 
 
+def test_a_call_behind_a_map_of_nothing_is_told_when_it_does_not_fit() -> None:
+    scope = FakeScope()
+    assert len(add.map_invoke([], pymonik=scope)) == 0
+    with pytest.raises(SignatureError, match="add"):
+        add.invoke(0, pymonik=scope)
+    assert not scope.recorder.pending
+
+
 def test_a_call_with_options_of_its_own_does_not_have_those_of_one_before() -> None:
     scope = FakeScope()
     usual = [add.invoke(0, 0, pymonik=scope)._node.spec for _ in range(2)]
