@@ -67,7 +67,7 @@ def arithmetic() -> Arithmetic:
 
 def glance() -> tuple[Any, ...]:
     """Return what differs when settings do, as fast as can be; see `snapshot` for a copy of it."""
-    if "decimal" not in sys.modules:
+    if sys.modules.get("decimal") is None:  # None, too, where the program lets nobody import it
         if "numpy" not in sys.modules:
             return NOTHING
         prec = rounding = traps = None

@@ -225,6 +225,13 @@ def test_settings_of_arithmetic_are_asked_for_where_there_are_any(
     assert changes.arithmetic is not None
 
 
+def test_a_program_may_let_nobody_import_decimal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "decimal", None)
+    monkeypatch.setattr(arithmetic, "_getcontext", None)
+    watch = SurroundingsWatch()
+    assert watch.changes() is None
+
+
 def test_a_stack_that_is_deep_for_a_while_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = sys.getrecursionlimit()
     watch = SurroundingsWatch()
