@@ -117,7 +117,8 @@ class ArrivalWait:
 
 def lost(node: Any, index: int = 0) -> LostValueError:
     """Make the error of a wait for what nothing will bring."""
-    if node.location is not None and not is_kept(node, index):
+    # A pure call that nobody wanted was not sent, and has no location.
+    if node.spec.pure if node.location is None else not is_kept(node, index):
         return LostValueError(
             f"{_described(node, index)} was not kept: nothing held its handle when its call was "
             "sent, as where a finalizer asks for it. Hold the handle elsewhere, or name the value "

@@ -160,6 +160,9 @@ class Waiter:
         """
         self.wait_for([handle], timeout)
         record = handle._node.location.record(handle._node.offset + handle._index)
+        # Nobody noted how a call has ended whose value was not kept.
+        if record is None and not is_kept(handle._node, handle._index):
+            raise lost(handle._node, handle._index)
         self._handled.look(record, handle._node, handle._index)
         return _error(record, handle._node) if type(record) is Failure else None
 

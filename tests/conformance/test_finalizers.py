@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pymonik import Pymonik
+from pymonik import Pymonik, Task
 from pymonik.capture.definitions.registry import TABLE
 from pymonik.errors import BackendError, Cancelled, LostValueError
 from pymonik.record import recorder
@@ -113,6 +113,30 @@ def test_a_value_that_was_not_kept_is_an_error_of_who_asks_for_it_after_all(
     assert all(
         "was not kept: nothing held its handle when its call was sent" in one for one in found
     )
+
+
+@pytest.mark.parametrize("made", [square, Task(square.func, func_name="square", pure=True)])
+def test_nor_has_a_call_an_end_whose_value_was_not_kept(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch, made: Any
+) -> None:
+    monkeypatch.setattr(recorder, "is_under_way", lambda: False)
+
+    class Holder:
+        def __init__(self, handle: Any) -> None:
+            self.handle, self.itself = handle, self
+
+        def __del__(self) -> None:
+            assert square.invoke(3).get(PATIENCE) == 9
+            try:
+                found.append(self.handle.exception(PATIENCE))
+            except LostValueError as error:
+                found.append(str(error))
+
+    found: list[Any] = []
+    Holder(made.invoke(2))
+    gc.collect()
+    assert len(found) == 1
+    assert "was not kept" in str(found[0])
 
 
 @pytest.mark.asynchronous
