@@ -49,6 +49,7 @@ from pymonik.system.conditions import SafeCondition
 from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.event_loop import outside_event_loop
 from pymonik.system.forks import fork_safe
+from pymonik.system.garbage import collecting_later
 from pymonik.system.surroundings import SurroundingsWatch
 from pymonik.values.content import Content
 from pymonik.values.location import Wanted
@@ -159,9 +160,10 @@ class InlineBackend:
         Called with `changed`: other threads may ask to be called back, or cancel.
         """
         pieces: list[UnitSlice] = []
-        # Ctrl-C comes behind a rule, which would leave its units half ended.
+        # Ctrl-C comes behind a rule, which would leave its units half ended. So does a finalizer of
+        # garbage, whose own call would be given out amid those.
         with DeferredSignals():
-            for instruction in self._scheduler.handle(event):
+            for instruction in collecting_later(lambda: self._scheduler.handle(event)):
                 if type(instruction) is CallBack:
                     self._due.append(instruction.callback)
                 elif type(instruction) is GiveSlices:

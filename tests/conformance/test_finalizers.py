@@ -18,6 +18,7 @@ from pymonik.capture.definitions.registry import TABLE
 from pymonik.errors import BackendError, Cancelled, LostValueError
 from pymonik.record import recorder
 from pymonik.runtime.host import leadership
+from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.system import conditions, held_locks, waits
 
 from .programs import divide, pass_gate, square
@@ -191,3 +192,19 @@ def test_a_finalizer_amid_a_call_of_this_thread_is_told_that_others_come_behind_
         first, second = square.invoke(2), square.invoke(3)
         assert [first.get(), second.get()] == [4, 9]
         assert len(told) == 1
+
+
+def test_inline_no_garbage_is_collected_amid_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its finalizer would find units that neither wait nor run, and so have them fail."""
+    real, seen = Scheduler.handle, list[bool]()
+
+    def handle(self: Scheduler, event: Any) -> Any:
+        seen.append(gc.isenabled())
+        return real(self, event)
+
+    monkeypatch.setattr(Scheduler, "handle", handle)
+    with Pymonik(backend="inline"):
+        assert square.invoke(2).get(PATIENCE) == 4
+    assert gc.isenabled()
+    assert seen
+    assert not any(seen)
