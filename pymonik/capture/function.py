@@ -120,10 +120,12 @@ class Code:
         for cell in function.__closure__ or ():
             self._cells.append((cell, cell_value(cell)))
 
-    def is_current(self, moment: object = None) -> bool:
+    def is_current(self, moment: object = None, counts_met: bool = True) -> bool:
         """Return whether the function still sees what it was captured with.
 
         moment: the same from one flush to the next, so that large containers are looked at once.
+        counts_met: whether it is to be captured anew, too, where functions that it sees were met as
+        values since: the same ones, that travel as definitions now.
         """
         for space, name, value in self._globals:
             if space.get(name, _MISSING) is not value:
@@ -137,7 +139,8 @@ class Code:
             return False
         if self._definitions and not self._are_classes_current():
             return False
-        if self._plain and self.met != self.table.functions and not self._are_all_plain():
+        is_met = counts_met and self._plain and self.met != self.table.functions
+        if is_met and not self._are_all_plain():
             return False
         return not self._files or self._are_files_current()
 

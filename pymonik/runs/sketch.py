@@ -49,7 +49,8 @@ def deferred(plan: Plan) -> Source | None:
 
 def deferred_graph(source: Source) -> dict[str, Any] | None:
     """Return the graph of what was deferred; None where its function sees other things now."""
-    return small_graph(source) if source.graph.nodes[0].spec.code.is_current() else None
+    code = source.graph.nodes[0].spec.code
+    return small_graph(source) if code.is_current(counts_met=False) else None
 
 
 def small_graph(source: Source | None) -> dict[str, Any] | None:

@@ -19,6 +19,15 @@ def stepped(x: Any) -> Any:
     return x + STEP
 
 
+def helper(x: Any) -> Any:
+    return x + 1
+
+
+@task
+def helped(x: Any) -> Any:
+    return helper(x)
+
+
 @task(pure=True)
 def same(x: Any, y: Any = 1) -> Any:
     return x
@@ -68,6 +77,16 @@ def test_nor_is_it_made_of_what_its_function_sees_since(monkeypatch: pytest.Monk
         assert first.get() == 3
         monkeypatch.setitem(globals(), "STEP", 5)
         assert deferred_graph(later) is None
+
+
+def test_it_is_made_where_a_function_that_it_calls_was_met_as_a_value_since(runs: Any) -> None:
+    with Pymonik(backend="inline") as client:
+        assert helped.invoke(1).get() == 2
+        assert same.invoke(helper).get() is helper
+        assert helped.invoke(1).get() == 2
+        record = client.parts.engine.opened()._record  # type: ignore[attr-defined]
+        names = [graph["specs"][0]["name"] for graph in record.graphs]
+        assert names == ["helped", "same", "helped"]
 
 
 @pytest.mark.parametrize("kind", ["object", "two", "map", "dropped"])
