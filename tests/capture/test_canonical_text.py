@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict, defaultdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NewType, TypeVar
 
 import pytest
 
@@ -287,3 +287,13 @@ def test_models_of_pydantic_are_the_same_in_every_run() -> None:
     assert fingerprint(first) == fingerprint(script(source).task)
     changed = source.replace("value + 1", "value + 2")
     assert fingerprint(first) != fingerprint(script(changed).task)
+
+
+@pytest.mark.parametrize("make", [lambda t: TypeVar("n", bound=t), lambda t: NewType("n", t)])
+def test_what_a_name_of_a_hint_stands_for_counts(make: Any) -> None:
+    def seeing(type_: type) -> Any:
+        name = make(type_)
+        name.__module__ = "__main__"  # so that it travels
+        return lambda: name
+
+    assert fingerprint(seeing(int)) == fingerprint(seeing(int)) != fingerprint(seeing(str))

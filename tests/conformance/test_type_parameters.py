@@ -103,3 +103,26 @@ def test_in_a_script(run_script: Run, backend: str, title: str) -> None:
 def test_variables_keep_their_defaults(run_script: Run, backend: str) -> None:
     done = run_script(HEAD + DEFAULTS, backend)
     assert done.returncode == 0, done.stderr
+
+
+KEPT = """
+from typing import NewType, TypeVar
+type Alias = list[KIND]
+Old = TypeVar("Old", bound=KIND)
+New = NewType("New", KIND)
+class Box[T: KIND]: pass
+def first[T: KIND](x): return x
+@task(pure=True, cache=True)
+def look(alias):
+    boxed, given = Box.__type_params__[0], first.__type_params__[0]
+    return alias.__value__, Old.__bound__, New.__supertype__, boxed.__bound__, given.__bound__
+with Pymonik():
+    assert look.invoke(Alias).get() == (list[KIND], *[KIND] * 4), look.invoke(Alias).get()
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there is no such syntax")
+def test_a_kept_value_is_that_of_what_names_stand_for_now(run_script: Run) -> None:
+    for kind in ("int", "str"):
+        done = run_script(HEAD + KEPT.replace("KIND", kind), "local")
+        assert done.returncode == 0, done.stderr

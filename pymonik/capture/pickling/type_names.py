@@ -123,6 +123,23 @@ def _note(values: dict[str, Any], name: str, obj: Any, attribute: str) -> bool:
     return True
 
 
+_PARTS = ("__supertype__", "__value__", "__type_params__", "__bound__", "__constraints__",
+          "__default__", "__covariant__", "__contravariant__", "__infer_variance__")  # fmt: skip
+
+
+def parts_of_type_name(obj: Any) -> list[Any]:
+    """Return all that it is made of, in order, for who tells it from another of its name."""
+    parts = []
+    for name in _PARTS:
+        try:
+            part = getattr(obj, name, None)
+        except Exception:  # a value, or a bound, that cannot be worked out here
+            part = name
+        # What was looked up of a name meanwhile does not count.
+        parts.append(getattr(part, "__forward_arg__", part))
+    return parts
+
+
 @pickled
 def new_type_name(kind: Any, args: tuple[Any, ...], given: dict[str, Any], module: str) -> Any:
     """Make what a type hint is made of."""

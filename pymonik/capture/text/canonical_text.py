@@ -125,7 +125,9 @@ class TextWriter(ValueWriter):
         self._tell(function.__qualname__, True)
         self._code.code(function.__code__, unnamed)
         rest = (function.__defaults__, function.__kwdefaults__)
-        self._parts("with", *rest, function.__annotations__, function.__dict__)
+        # Of `def f[T](x: T)`, since Python 3.12.
+        variables = getattr(function, "__type_params__", ())
+        self._parts("with", *rest, function.__annotations__, function.__dict__, *variables)
 
     def _attributes(self, value: Any, names: Iterable[str], levels: int = 4) -> None:
         """Write what code may take from a local module by name, at most `levels` packages deep."""

@@ -17,6 +17,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymonik.capture.code_text import CodeWriter, hashed, plain
+from pymonik.capture.pickling.type_names import (
+    has_definition,
+    is_type_name,
+    parts_of_type_name,
+)
 from pymonik.capture.text.by_name import (
     PLAIN,
     bytes_of,
@@ -133,6 +138,8 @@ class ValueWriter(ABC):
             self._write(f"{kind.__name__} {hashed(bytes_of(value))}")
         elif issubclass(kind, _WEAK) or role == "recorder":
             self.of(kind)
+        elif is_type_name(kind) and has_definition(value, f"{value.__module__}:{value.__name__}"):
+            self._parts("name", kind, value.__module__, value.__name__, *parts_of_type_name(value))
         elif issubclass(kind, _BUILTIN) and value.__self__ is not None:
             self._parts("bound", value.__name__, value.__self__)
         else:
