@@ -30,8 +30,9 @@ def test_a_failed_engine_fails_what_runs_and_what_comes_later(
     client.create()
     assert add_one.invoke(1, pymonik=client).get() == 2
     monkeypatch.setattr(Autoscaler, "adjust", broken)
-    assert isinstance(add_one.invoke(2, pymonik=client).exception(PATIENCE), PymonikError)
-    assert isinstance(add_one.invoke(3, pymonik=client).exception(PATIENCE), PymonikError)
+    for numbers in ([2, 3], [4, 5]):  # several: one alone is given without a look at how many run
+        for handle in add_one.map_invoke(numbers, pymonik=client):
+            assert isinstance(handle.exception(PATIENCE), PymonikError)
     client.close()
 
 
