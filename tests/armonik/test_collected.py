@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from weakref import ref
 
 import grpc
 import pytest
@@ -136,6 +137,18 @@ def test_collecting_takes_no_lock_and_starts_no_thread(
         gc.collect()
         monkeypatch.undo()
     assert status_of(cluster, session_id) in ("CANCELLED", "CLOSED")
+
+
+def test_nothing_of_a_closed_client_stays(connect: Connect) -> None:
+    """Its threads end with what they work for, also where a program makes hundreds."""
+    client = connect()
+    ended(client, None)  # type: ignore[arg-type]
+    tracker = ref(client.parts.engine.opened().traits.arrivals)
+    client.close()
+    del client
+    gc.collect()
+    ENDINGS.drain()
+    assert tracker() is None
 
 
 def test_in_a_fork_the_client_of_the_parent_is_left_alone(

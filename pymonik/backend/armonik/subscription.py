@@ -7,6 +7,7 @@ or aborted. A session that is gone ends everything that was to come of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakMethod
 
 from pymonik.backend.armonik.aborts import AbortHandler
 from pymonik.backend.armonik.events import EventWatcher, Listeners
@@ -33,7 +34,15 @@ class Subscription:
         self._is_closed = False
         tracker.changed.begun = self._listen_on
         # Whichever watcher there is then: one that is closed as it starts takes it from no other.
-        session.rpc.breaker.recovered = self._subscribe_again
+        # Weakly, for this refers to the tracker, and the session lives until nothing does.
+        again = WeakMethod(self._subscribe_again)
+
+        def recovered() -> None:
+            subscribe_again = again()
+            if subscribe_again is not None:
+                subscribe_again()
+
+        session.rpc.breaker.recovered = recovered
 
     def _listen_on(self) -> None:
         """Listen while anything is open: see `close`."""
