@@ -9,7 +9,8 @@ need (`tests/client/test_locks.py` has threads do so):
    by who names, cancels, uploads, or adds a callback to a call that was not sent. A thread may take
    it twice: a finalizer of the user's runs wherever garbage is collected. It is held while a
    cluster is spoken to, so a wait with a time does not ask for it: see `flusher`.
-3. `LazyBackend.opening`: held while the backend is opened, so that there is one.
+3. `LazyBackend.opening`: held while the backend is opened, so that there is one; and, of all
+   clients, `late_parts._ASSEMBLING`, while one is put together.
 4. `AbortHandler.sending`, of a cluster: held by who submits or stores, for the first time or again,
    while the cluster is spoken to. Who finds out why a task was lost holds it, too, so that nothing
    is sent behind its back; that thread needs none of the locks above.
@@ -17,9 +18,9 @@ need (`tests/client/test_locks.py` has threads do so):
    them. It wakes all waits of a client. On a cluster it guards who listens to the session, too,
    and `EventWatcher._lock` may follow (what is known of the stream).
 6. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
-   their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept),
-   `Breaker._changed` (how ill a cluster is), `Host._lock` (whether the thread of the embedded
-   engine runs; what the engine is led by changes hands under it).
+   their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept), `Handled`
+   (failures that users have seen), `Breaker._changed` (how ill a cluster is), `Host._lock` (whether
+   the thread of the embedded engine runs; what the engine is led by changes hands under it).
 
 Each can be taken again by its thread, and what stands under it holds where other code of ours runs
 amid it: finalizers and weak references call wherever Python makes or calls something, and what they
