@@ -157,7 +157,8 @@ def fill(cell: Outputs, driver: PeerProcess, program: Program, quick: bool) -> N
     answer = driver.measure(program, quick)
     if "figure" in answer:
         cell.samples.append(answer["figure"])
-        cell.disturbances.append(answer.get("disturbance", 1.0))
+        if "disturbance" in answer:  # quick runs do not look
+            cell.disturbances.append(answer["disturbance"])
         cell.size = answer["size"]
     cell.note = answer.get("note", cell.note)
     cell.error = answer.get("error")

@@ -19,7 +19,5 @@ def has_exited(process: subprocess.Popen[Any]) -> bool:
     try:
         how = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, process.pid, how) is not None
-    except (
-        ChildProcessError
-    ):  # reaped already: by another thread, or by the program's own `os.wait`
+    except ChildProcessError:  # reaped: by another thread, or by the program's own `os.wait`
         return True

@@ -22,7 +22,8 @@ T = TypeVar("T")
 # the last of these.
 _waiting: dict[object, int] = {}
 _collects = False
-# Guards these two; a finalizer may come here amid it, until there are none.
+# Guards these two; a finalizer may come here amid it, until there are none. Not one that is waited
+# for patiently: `waits` stands on this module.
 _counting = yielding(fork_safe(threading.RLock()))
 # The phases of a collection: the one that the collector has come to stands last.
 _phases: OrderedDict[str, None] = OrderedDict.fromkeys(("start", "stop"))

@@ -68,13 +68,17 @@ def test_a_finalizer_amid_any_lock_has_its_value(known: set[Any], client: Pymoni
     assert count > 3
 
 
+class Cycle:
+    """Refers to itself, so that only the collector ends it; its finalizer asks the handle."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle, self.itself = handle, self
+
+
 def test_a_finalizer_in_a_cycle_has_the_value_of_a_call_that_was_not_sent(client: Pymonik) -> None:
     """The collector clears what refers to handles weakly before it runs what finalizes them."""
 
-    class Holder:
-        def __init__(self, handle: Any) -> None:
-            self.handle, self.itself = handle, self
-
+    class Holder(Cycle):
         def __del__(self) -> None:
             found.append(self.handle.get(PATIENCE))
 
@@ -92,10 +96,7 @@ def test_a_value_that_was_not_kept_is_an_error_of_who_asks_for_it_after_all(
     """Others send a call while its handle is garbage, and its finalizer has not run yet."""
     monkeypatch.setattr(recorder, "is_under_way", lambda: False)
 
-    class Holder:
-        def __init__(self, handle: Any) -> None:
-            self.handle, self.itself = handle, self
-
+    class Holder(Cycle):
         def __del__(self) -> None:
             client.flush()
             try:
@@ -122,10 +123,7 @@ def test_nor_has_a_call_an_end_whose_value_was_not_kept(
 ) -> None:
     monkeypatch.setattr(recorder, "is_under_way", lambda: False)
 
-    class Holder:
-        def __init__(self, handle: Any) -> None:
-            self.handle, self.itself = handle, self
-
+    class Holder(Cycle):
         def __del__(self) -> None:
             assert square.invoke(3).get(PATIENCE) == 9
             try:
