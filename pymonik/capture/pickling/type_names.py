@@ -87,8 +87,8 @@ def parameter_number(alias: Any, obj: Any) -> int | None:
     """
     if not is_type_name(type(obj)) or type(alias).__name__ != "TypeAliasType":
         return None
-    found = (n for n, variable in enumerate(alias.__type_params__) if variable is obj)
-    return next(found, None) if is_lazy(alias) else None
+    numbers = (n for n, variable in enumerate(alias.__type_params__) if variable is obj)
+    return next(numbers, None) if is_lazy(alias) else None
 
 
 def _declared(variable: Any, number: int, values: dict[str, Any]) -> str:
