@@ -6,13 +6,17 @@ all calls like this one point to. Arguments are left to `arguments`, appending c
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.function import Code, capture_function
 from pymonik.capture.interner import Interner
 from pymonik.graph.ir import CallSpec
+from pymonik.system.arithmetic import NOTHING, glance
 from pymonik.values.options import TaskOptions, demand_retries, merge
 
 if TYPE_CHECKING:
@@ -140,8 +144,30 @@ class CallSpecs:
                 self._capture(task, code)
             return None
         around = self._surroundings
-        changes = around if around is None else around.changes()
-        return spec if spec.surroundings is changes else None
+        if around is None:
+            return spec if spec.surroundings is None else None
+        # Mostly the very same objects, compared without a copy, and all at once. All that a call
+        # pays for where nothing has changed: a function entered for it would cost as much as what
+        # it sees. What differs here, or is due, is for `changes` to look at.
+        is_looked_at = around.due is around.looked  # asked first: what was found then is as new
+        found, modules = around.found, sys.modules
+        try:
+            # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
+            if is_looked_at and found.seen == (
+                os.environ._data,  # type: ignore[attr-defined]
+                found.version[0],
+                os.getcwdb(),
+                sys.path,
+                sys.argv,
+                warnings.filters,
+                sys.getrecursionlimit(),
+                logging.root.level,
+                glance() if "decimal" in modules or "numpy" in modules else NOTHING,
+            ):
+                return spec if spec.surroundings is found.changes else None
+        except (AttributeError, OSError):  # another environ put in its place, a folder removed
+            pass
+        return spec if spec.surroundings is around.changes() else None
 
     def _environment_for(self, task: TaskDefinition) -> Any:
         if task.environment is None:

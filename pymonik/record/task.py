@@ -37,6 +37,7 @@ else:  # with the first call
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_scope_here = CURRENT.get  # else each call would make a method of it
 
 
 @public
@@ -139,7 +140,7 @@ class Task(Generic[P, R]):
             options = None if task_options is NOT_GIVEN else task_options
             scope = None if pymonik is NOT_GIVEN else _client(pymonik)
         else:
-            scope = CURRENT.get()
+            scope = _scope_here()
         recorder: Any = None if scope is None else scope.recorder
         if recorder is None:
             scope = current_recorder()
@@ -156,6 +157,8 @@ class Task(Generic[P, R]):
             slots = (*args, *kwargs.values())
         for value in slots:
             kind = type(value)
+            if kind is int:  # the usual case
+                continue
             if kind is handle_type and value._client is scope:
                 held = slots  # where all are handles and numbers, the call itself holds them
             elif kind not in SMALL:
@@ -269,11 +272,8 @@ class Task(Generic[P, R]):
 
 
 def _client(given: Any) -> Scope:
-    if given is None:
-        current: Scope = current_recorder()
-        return current
-    if getattr(type(given), "__pymonik_role__", "") == "recorder":
-        scope: Scope = given
+    if given is None or getattr(type(given), "__pymonik_role__", "") == "recorder":
+        scope: Scope = current_recorder() if given is None else given
         return scope
     hint = ""
     if isinstance(given, Iterable) and not isinstance(given, str):

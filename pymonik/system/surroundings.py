@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from pymonik.system import deep_stack
-from pymonik.system.arithmetic import NOTHING, Arithmetic, arithmetic, glance, snapshot
+from pymonik.system.arithmetic import Arithmetic, arithmetic, glance, snapshot
 from pymonik.system.deep_stack import recursion_limit
 from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.process_settings import ProcessSettings, process_settings
@@ -93,50 +92,36 @@ class SurroundingsWatch:
         # What the last look has found, whole: threads may have other settings of arithmetic, and a
         # call is not to be given what another thread finds meanwhile. It is looked at before the
         # base is: what changes in between has changed since.
-        self._found = _Sight(self._has_versions)
+        self.found = _Sight(self._has_versions)
         self.base = surroundings()
         # What takes a while, the levels of loggers and the locale, is looked at once for each of
         # these; and the one that it was looked at for last.
-        self._due = self._looked = object()
+        self.due = self.looked = object()
 
     def look_again(self) -> None:
         """Let the next call look at what takes a while, too."""
-        self._due = object()
+        self.due = object()
 
     def changes(self) -> Changes | None:
-        """Return what is different now, None for nothing: one object as long as it is the same."""
-        # Mostly the very same objects, compared without a copy, and all at once. All that a call
-        # pays for where nothing has changed: a function more in here costs as much as what it sees.
-        found, modules = self._found, sys.modules
-        try:
-            # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
-            is_same = found.seen == (
-                os.environ._data,  # type: ignore[attr-defined]
-                found.version[0],
-                os.getcwdb(),
-                sys.path,
-                sys.argv,
-                warnings.filters,
-                deep_stack.set_limit or sys.getrecursionlimit(),
-                logging.root.level,
-                glance() if "decimal" in modules or "numpy" in modules else NOTHING,
-            )
-        except (AttributeError, OSError):  # another environ put in its place, a folder removed
-            is_same = found.seen == _now(found.version)
-        due = self._due
-        if due is not self._looked:
+        """Return what is different now, None for nothing: one object as long as it is the same.
+
+        A call like one before asks for no more than whether `found` holds: `CallSpecs.usual_spec`.
+        """
+        found, due = self.found, self.due
+        is_same = found.seen == _now(found.version)
+        if due is not self.looked:
             if not (is_same and self._has_versions and _is_slow_as(found)):
                 self._has_versions = True
                 found = self._look()
             # Behind the look: calls of other threads rely on it.
-            self._looked = due
+            self.looked = due
         elif not is_same:
             found = self._look()
         return found.changes
 
     def _look(self) -> _Sight:
         """Take in all of it, and work out what has changed."""
-        compared = self._found.compared
+        compared = self.found.compared
         if compared is not None and compared.left <= 0:
             self._has_versions = True
         # In this order: what changes meanwhile differs from what was seen, and is looked at again.
@@ -144,7 +129,7 @@ class SurroundingsWatch:
         changes = difference(self.base, surroundings())
         if changes != NO_CHANGES:
             seen.changes = self._known.setdefault(changes, changes)
-        self._found = seen
+        self.found = seen
         return seen
 
 

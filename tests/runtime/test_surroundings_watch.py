@@ -15,10 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pymonik import task
+from pymonik.record import specs as recording
+from pymonik.record.specs import CallSpecs
 from pymonik.system import arithmetic, deep_stack
 from pymonik.system import surroundings as rooms
 from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.surroundings import SurroundingsWatch
+from pymonik.values.options import DEFAULTS
+from tests.client.fakes import FakeScope
+
+
+@task
+def _call() -> None: ...
+
 
 # Before it had context variables, as NumPy has them today.
 IS_FOR_ALL = np.lib.NumpyVersion(np.__version__) < "2.1.0"
@@ -130,7 +140,7 @@ def test_a_change_is_seen_and_looked_into_once(
     change: Callable[[pytest.MonkeyPatch, Path], Any], tmp_path: Path, versions: bool
 ) -> None:
     watch, looks = SurroundingsWatch(), list[Any]()
-    assert (watch._found.version is not NO_VERSION) == versions
+    assert (watch.found.version is not NO_VERSION) == versions
     look = watch._look
 
     def looking() -> Any:
@@ -153,6 +163,67 @@ def test_a_change_is_seen_and_looked_into_once(
     assert len(looks) == 2
 
 
+@pytest.fixture
+def specs() -> tuple[SurroundingsWatch, CallSpecs]:
+    """A watch, and specs among which that of calls `_call` without arguments is known."""
+    watch = SurroundingsWatch()
+    specs = CallSpecs(FakeScope().recorder.arguments.interner, DEFAULTS, surroundings=watch)
+    made = specs.spec_for(_call, specs.code_for(_call), 0, (), None)
+    assert specs.usual_spec(_call, 0) is made
+    return watch, specs
+
+
+@pytest.mark.usefixtures("decimals", "versions")
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_call_like_one_before_asks_what_has_changed_where_anything_has(
+    change: Callable[[pytest.MonkeyPatch, Path], Any],
+    tmp_path: Path,
+    specs: tuple[SurroundingsWatch, CallSpecs],
+) -> None:
+    watch, of_calls = specs
+    made = of_calls.usual_spec(_call, 0)
+    asked: list[Any] = []
+    changes = watch.changes
+
+    def asking() -> Any:
+        asked.append(changes())
+        return asked[-1]
+
+    watch.changes = asking  # type: ignore[method-assign]
+    assert of_calls.usual_spec(_call, 0) is made is not None
+    assert not asked
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        decimal.localcontext(),
+        change(monkeypatch, tmp_path) or nullcontext(),
+    ):
+        assert of_calls.usual_spec(_call, 0) is None
+        assert len(asked) == 1
+        assert asked[0] is not None
+    assert of_calls.usual_spec(_call, 0) is made
+    assert len(asked) == 2
+
+
+def test_and_where_something_that_takes_a_while_is_due(
+    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, of_calls = specs
+    changed = rooms.process_settings()._replace(timeout=123.0)
+    monkeypatch.setattr(rooms, "process_settings", lambda: changed)
+    assert of_calls.usual_spec(_call, 0) is not None
+    watch.look_again()
+    assert of_calls.usual_spec(_call, 0) is None
+
+
+def test_a_call_like_one_before_amid_a_deep_pickle_is_like_it(
+    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = sys.getrecursionlimit()
+    monkeypatch.setattr(deep_stack, "set_limit", limit)
+    monkeypatch.setattr(sys, "getrecursionlimit", lambda: limit + 1)
+    assert specs[1].usual_spec(_call, 0) is not None
+
+
 def test_a_program_without_their_library_loads_it_behind_the_first_flush(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -161,10 +232,10 @@ def test_a_program_without_their_library_loads_it_behind_the_first_flush(
         without.delitem(sys.modules, "_ctypes", raising=False)
         watch = SurroundingsWatch()
     assert watch.changes() is None
-    assert watch._found.version is NO_VERSION
+    assert watch.found.version is NO_VERSION
     watch.look_again()
     assert watch.changes() is None
-    assert (watch._found.version is not NO_VERSION) == has_versions
+    assert (watch.found.version is not NO_VERSION) == has_versions
     monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
     assert watch.changes() is not None
 
@@ -179,7 +250,7 @@ def test_nor_does_it_compare_variables_more_often_than_the_library_is_worth(
         watch = SurroundingsWatch()
     seen = []
     for _ in range(4):
-        seen.append(watch._found.version is NO_VERSION)
+        seen.append(watch.found.version is NO_VERSION)
         assert watch.changes() is None
     assert seen == [True, True, True, not has_versions]
     monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
@@ -192,33 +263,35 @@ def test_a_change_does_not_begin_the_count_of_comparisons_anew(
     with monkeypatch.context() as without:
         without.delitem(sys.modules, "_ctypes", raising=False)
         watch = SurroundingsWatch()
-    compared = watch._found.compared
+    compared = watch.found.compared
     assert compared is not None
     monkeypatch.setenv("PYMONIK_TEST_WATCH", "1")
     assert watch.changes() is not None
-    found = watch._found.compared
+    found = watch.found.compared
     assert found is not None
     assert found.left == compared.left == rooms._WORTH - 1
 
 
 def test_settings_of_arithmetic_are_asked_for_where_there_are_any(
-    monkeypatch: pytest.MonkeyPatch,
+    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    watch, of_calls = specs
     asked: list[None] = []
 
     def glance() -> Any:
         asked.append(None)
         return arithmetic.glance()
 
+    monkeypatch.setattr(recording, "glance", glance)
     with monkeypatch.context() as without:
         for name in ("decimal", "numpy"):
             without.delitem(sys.modules, name, raising=False)
-        watch = SurroundingsWatch()
-        monkeypatch.setattr(rooms, "glance", glance)
-        assert watch.changes() is None
+        watch._look()
+        assert of_calls.usual_spec(_call, 0) is not None
         assert not asked
     with decimal.localcontext() as own:
         own.prec = 7
+        assert of_calls.usual_spec(_call, 0) is None
         changes = watch.changes()
     assert asked
     assert changes is not None
