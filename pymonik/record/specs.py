@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pymonik.capture.function import Code, capture_function
 from pymonik.capture.interner import Interner
 from pymonik.graph.ir import CallSpec
+from pymonik.system import deep_stack
 from pymonik.system.arithmetic import NOTHING, glance
 from pymonik.values.options import TaskOptions, demand_retries, merge
 
@@ -160,7 +161,7 @@ class CallSpecs:
                 sys.path,
                 sys.argv,
                 warnings.filters,
-                sys.getrecursionlimit(),
+                deep_stack.set_limit or sys.getrecursionlimit(),
                 logging.root.level,
                 glance() if "decimal" in modules or "numpy" in modules else NOTHING,
             ):

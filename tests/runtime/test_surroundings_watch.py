@@ -215,6 +215,21 @@ def test_and_where_something_that_takes_a_while_is_due(
     assert of_calls.usual_spec(_call, 0) is None
 
 
+def test_a_call_has_the_limit_of_the_program_amid_a_deep_pickle(
+    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program has lowered its own, which was as deep as the pickle goes."""
+    watch, of_calls = specs
+    limit = sys.getrecursionlimit()
+    monkeypatch.setattr(sys, "getrecursionlimit", lambda: limit + 1)
+    assert watch.changes() is not None
+    made = of_calls.spec_for(_call, of_calls.code_for(_call), 0, (), None)
+    of_calls._specs[_call, 0] = made
+    assert of_calls.usual_spec(_call, 0) is made
+    monkeypatch.setattr(deep_stack, "set_limit", limit)
+    assert of_calls.usual_spec(_call, 0) is None
+
+
 def test_a_call_like_one_before_amid_a_deep_pickle_is_like_it(
     specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
