@@ -87,13 +87,13 @@ class Call(ValueState, ref[Any]):
 
     def let_go(self) -> None:
         """Hold no liveness any more: a flush takes the call, and its graph shows what it uses."""
-        held = self.held
+        held, args = self.held, self._args
         if held is not None:
-            if self._args is None:
+            if args is None:
                 self._args = slots_of(held)
             self.held = None
             return
-        for argument in self.args:
+        for argument in args or ():  # what holds none as they were given has them
             if type(argument) in ARGUMENTS:
                 argument.release()
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from pymonik import Pymonik
+from pymonik.graph.compact import Moves
+from pymonik.graph.passes.vectorize import vectorize
+from pymonik.graph.target import Target
 
 from .programs import TASKS, recorded, recording
 
@@ -101,3 +105,31 @@ def test_a_call_site_is_the_users_own_line(client: Pymonik) -> None:
     here = __file__ + ":"
     assert [node.where.startswith(here) for node in recorded(client).nodes] == [True] * 4
     del item, both
+
+
+def test_of_a_loop_those_values_are_wanted_whose_handles_are_held(client: Pymonik) -> None:
+    below = [root.invoke(i) for i in range(4)]
+    above = [note.invoke(one) for one in below]
+    del above[1], below[2:]
+    first, second = vectorize(recorded(client), Target()).nodes
+    assert [first.steps[0].wanted, second.steps[0].wanted] == [b"\1\1\0\0", b"\1\0\1\1"]
+    assert second.steps[0].columns[0].node is first
+
+
+def test_where_its_calls_are_now_is_not_noted_of_a_map_that_none_uses(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[dict[int, Any]] = []
+
+    class Seen(Moves):
+        def __init__(self, moved: dict[int, Any]) -> None:
+            super().__init__(moved)
+            noted.append(moved)
+
+    # By its name: the package has a function of the name of the module.
+    monkeypatch.setattr(sys.modules["pymonik.graph.passes.vectorize"], "Moves", Seen)
+    below = [root.invoke(i) for i in range(4)]
+    above = [note.invoke(one) for one in below]
+    made = vectorize(recorded(client), Target())
+    assert [node.n for node in made.nodes] == [len(below), len(above)] == [4, 4]
+    assert [sorted(moved) for moved in noted] == [sorted(id(one._node) for one in below)]

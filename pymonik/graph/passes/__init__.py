@@ -33,7 +33,7 @@ PASSES: dict[str, Pass] = {
 }
 # Without these a graph has no units: `optimize=False` is one call a unit, not no compilation.
 _ALWAYS = ("vectorize",)
-# Calls of a graph on which the laws are always checked: see `run_passes`.
+# Nodes, and calls, of a graph on which the laws are always checked: see `run_passes`.
 _SMALL = 200
 
 
@@ -51,7 +51,7 @@ def run_passes(
     chosen = selected(optimize)
     # The laws are checked after every pass on every graph of the tests, and on small ones always:
     # on large ones the check would cost more than the passes.
-    proving = settings().verify or graph.calls <= _SMALL
+    proving = settings().verify or (len(graph.nodes) <= _SMALL and graph.calls <= _SMALL)
     for name, run in PASSES.items():
         if name in chosen or name in _ALWAYS:
             graph = run(graph, target)

@@ -33,6 +33,7 @@ def vectorize(graph: Graph, target: Target) -> Graph:
     others: dict[int, list[Call]] = {}
     for other, into in aliases.items():
         others.setdefault(id(into), []).append(other)
+    deepest = max(groups.depths)
     for number in sorted(range(len(groups.members)), key=groups.depths.__getitem__):
         members = groups.members[number]
         first = members[0]
@@ -41,6 +42,8 @@ def vectorize(graph: Graph, target: Target) -> Graph:
         n = len(members) if first.n is None else first.n
         made = Map((step,), n, depth=groups.depths[number])
         nodes.append(made)
+        if groups.depths[number] == deepest:  # none uses it: nobody asks where its calls are now
+            continue
         moved[id(first)] = made, 0
         if len(members) > 1:
             moved.update(zip(map(id, members), zip(repeat(made), count())))
@@ -95,6 +98,8 @@ def _depth(node: Any, aliases: dict[Any, Any], depth_of: dict[int, int]) -> int:
 def _wanted(members: list[Call], aliases: set[int]) -> bool | bytes:
     if len(members) == 1:
         return members[0].wanted or id(members[0]) in aliases
+    if not any([node() is None for node in members]):  # as usual: a handle of each is held
+        return True
     bits = bytes([node.wanted or id(node) in aliases for node in members])
     return all(bits) or (bits if any(bits) else False)
 
