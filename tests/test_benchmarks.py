@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -168,6 +169,17 @@ def disturbed(*factors):
     cores.disturbance = look
     look()
     return cores
+
+
+def test_a_figure_is_kept_where_the_next_try_gives_none():
+    def figures():
+        yield 30.0
+        raise metg.Unsteady("no end of the search")
+
+    measure = figures().__next__
+    assert disturbed(1.0, 1.9).undisturbed(measure) == (30.0, 1.9)
+    with pytest.raises(metg.Unsteady, match="never"):
+        disturbed().undisturbed(Mock(side_effect=metg.Unsteady("never")))
 
 
 def test_a_figure_waits_for_a_calm_moment_and_is_taken_again_if_it_was_disturbed():
