@@ -55,6 +55,9 @@ class Emulator:
     answers of UNKNOWN than good ones the control plane exits `exit_delay` seconds later. Limits
     and probes default to those of the reference deployment.
 
+    A process that forks while calls run has its emulator elsewhere (`pymonik emulator`): gRPC does
+    not let a process with a server be forked, and some of its children end with SIGABRT.
+
     >>> @task
     ... def square(x):
     ...     return x * x
