@@ -18,6 +18,7 @@ from pymonik.emulator import Emulator
 from pymonik.errors import NoClientError
 from tests.armonik.conftest import Connect
 from tests.conformance.programs import pass_gate, square
+from tests.conformance.seams import until
 from tests.conftest import Gate
 
 
@@ -146,9 +147,9 @@ def test_nothing_of_a_closed_client_stays(connect: Connect) -> None:
     tracker = ref(client.parts.engine.opened().traits.arrivals)
     client.close()
     del client
-    gc.collect()
     ENDINGS.drain()
-    assert tracker() is None
+    # One of its threads may be ending just now, and hold it on its stack for a last moment.
+    until(lambda: gc.collect() >= 0 and tracker() is None)
 
 
 def test_in_a_fork_the_client_of_the_parent_is_left_alone(
