@@ -14,7 +14,7 @@ from pymonik.backend.armonik.tracker import Waiters
 from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.leadership import Leadership
 from pymonik.system.conditions import SafeCondition
-from tests.conformance.seams import Other
+from tests.conformance.seams import PATIENCE, Other
 from tests.interruption import Interruption, is_free
 
 MODULES = ("pymonik.system.conditions", "pymonik.runtime.host", "pymonik.backend", "threading")
@@ -93,6 +93,36 @@ def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(made: Callable
             return bool(condition.wait_for(lambda: come))
 
     assert Other(wait).value()
+
+
+@pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])
+def test_what_changes_while_it_is_looked_wakes_who_has_just_looked(
+    made: Callable[[], Any],
+) -> None:
+    condition, come, tellers = made(), list[int](), list[threading.Thread]()
+
+    def look() -> bool:
+        seen = bool(come)
+        if not tellers:
+            come.append(1)
+            tellers.append(threading.Thread(target=condition.look_again))
+            tellers[0].start()
+        return seen
+
+    def wait() -> bool:
+        with condition:
+            return bool(condition.wait_for(look, PATIENCE))
+
+    assert Other(wait).value()
+    tellers[0].join()
+
+
+def test_nobody_takes_the_lock_of_a_host_to_wake_nobody() -> None:
+    condition: Any = rested()
+    taken: list[Any] = []
+    condition._lock.acquire = condition._lock._enter = taken.append
+    condition.look_again()
+    assert taken == []
 
 
 def test_it_is_a_condition() -> None:

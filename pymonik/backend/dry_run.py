@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NoReturn
 
@@ -11,6 +10,7 @@ from pymonik.backend.in_process import EngineArrivals, traits_of
 from pymonik.backend.session_objects import SessionObjects
 from pymonik.plan.plan import Plan
 from pymonik.settings import settings
+from pymonik.system.conditions import SafeCondition
 from pymonik.values.failures import Failures
 from pymonik.values.location import Wanted
 from pymonik.values.outputs import Outputs
@@ -35,7 +35,7 @@ class DryRunEnd(SystemExit):
         return "this is a dry run: nothing runs, so the script ends where it needs a value"
 
 
-class _NothingComes(threading.Condition):
+class _NothingComes(SafeCondition):
     """Ends every thread that waits, also one that missed the first end: by a bare `except`."""
 
     plan = Plan()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from threading import Condition
 from typing import Any
 
 from pymonik.backend.protocol import SessionTraits
 from pymonik.backend.session_objects import SessionObjects
 from pymonik.backend.traits import TRAITS
+from pymonik.system.conditions import SafeCondition
 from pymonik.values.failures import Failures
 from pymonik.values.outputs import Outputs
 
@@ -27,7 +27,7 @@ class EngineArrivals:
     problem: BaseException | None = None
 
     def __init__(
-        self, changed: Condition, failures: Failures, expects: Callable[[Outputs], bool]
+        self, changed: SafeCondition, failures: Failures, expects: Callable[[Outputs], bool]
     ) -> None:
         self.changed = changed
         self.failures = failures

@@ -13,11 +13,10 @@ from pymonik.backend.traits import Traits
 from pymonik.system.structs import field
 
 if TYPE_CHECKING:
-    from threading import Condition
-
     from pymonik.plan.plan import Plan
     from pymonik.plan.unit import ValueLocation
     from pymonik.runtime.host.observer import Observer
+    from pymonik.system.conditions import SafeCondition
     from pymonik.values.content import Content
     from pymonik.values.failures import Failures
     from pymonik.values.location import Wanted
@@ -69,7 +68,7 @@ class Arrivals(Protocol):
     """
 
     @property
-    def changed(self) -> Condition:
+    def changed(self) -> SafeCondition:
         """The condition that is notified when outputs were filled, or never will be."""
 
     @property

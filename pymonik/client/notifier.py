@@ -144,9 +144,7 @@ class Notifier:
         """Forget a watch whose callback is on its way."""
         self.watches.pop(watch, None)
         if self._state.is_closing:  # it waits for the last of them
-            changed = self._engine.opened().traits.arrivals.changed
-            with changed:
-                changed.notify_all()
+            self._engine.opened().traits.arrivals.changed.look_again()
 
     def _tell_lost(self) -> None:
         """Call back for values that nothing will bring: to ask for them then is an error.

@@ -228,10 +228,7 @@ class Submitter:
         """Wake the waits that began while a plan was on its way."""
         backend = self._engine.backend
         if backend is not None:
-            changed = backend.traits.arrivals.changed
-            # Held, so that no wait which has just looked sleeps on.
-            with changed:
-                changed.notify_all()
+            backend.traits.arrivals.changed.look_again()
 
 
 def _fail_unsent(plan: Plan, backend: Backend, error: BaseException) -> None:

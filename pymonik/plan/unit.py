@@ -78,12 +78,15 @@ class Unit:
         # What a worker knows of the task that runs it: where its agent is, and the request.
         self.task: tuple[str, bytes] | None = None
         # Whether a host must look at deadlines while it runs.
-        self.limited = (options.max_duration is not None and options.seconds is not None) or (
-            isinstance(program, Program) and program.shared.limited
-        )
+        self.limited = options.max_duration is not None and options.seconds is not None
         # One is made of the other when it is asked for.
-        self._payload = program if isinstance(program, bytes) else None
-        self._program = None if isinstance(program, bytes) else program
+        self._payload: bytes | None = None
+        self._program: Program | None = None
+        if isinstance(program, bytes):
+            self._payload = program
+        else:
+            self._program = program
+            self.limited |= program.shared.limited
 
     @property
     def parts(self) -> int:

@@ -74,6 +74,12 @@ class SafeCondition(threading.Condition):
         finally:
             self._is_stale = True
 
+    def look_again(self) -> None:
+        """Let every waiting thread look again at what it waits for: what that asks has changed."""
+        # Held, so that no thread which has just looked sleeps on.
+        with self:
+            self.notify_all()
+
     def _release_save(self) -> Any:
         # Called between the look at what is waited for and the sleep, by who will be woken from
         # now on. What has come since the look, while a finalizer waited, has woken others only.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
@@ -23,6 +22,7 @@ from pymonik.record.arguments import Arguments, ScopeState
 from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.record.specs import CallSpecs
+from pymonik.system.conditions import SafeCondition
 from pymonik.values.content import Content
 from pymonik.values.failures import Failures
 from pymonik.values.options import DEFAULTS
@@ -71,7 +71,7 @@ class FakeBackend:
             prestarts=self,
             subtasks=self,
         )
-        self.changed = threading.Condition()
+        self.changed = SafeCondition()
         self.failures = Failures()
         self.problem: BaseException | None = None
         self.plans: list[Plan] = []

@@ -55,27 +55,27 @@ class Changed(SafeCondition):
 
     def _lead(self, predicate: Callable[[], Any], end: float | None) -> Any:
         """Run the host's loop without the lock, until the wait is over or somebody else does."""
-
-        def is_over() -> Any:
-            self.acquire()  # as `with` does, in two functions of Python
-            try:
-                return predicate()
-            finally:
-                self.release()
-
         # As the base class does. Where a handler raises amid it, `wait_for` takes the lock again.
         state = self._let_go()
         try:
-            return self._leadership.lead(is_over, end)
+            # It looks without the lock, too: what it looks at is filled by this very thread, and
+            # whoever else has news asks it to look again.
+            return self._leadership.lead(predicate, end)
         finally:
-            if not self._is_owned():  # else `is_over` was left with it
-                self._acquire_restore(state)
+            self._acquire_restore(state)
 
     def notify_all(self) -> None:
         """Let every waiting thread look again: also the one that runs the loop."""
         if self._waiters:
             super().notify_all()
         if self._leadership.is_lent:
+            self._leadership.look_again()
+
+    def look_again(self) -> None:
+        """Let every waiting thread look again; take the lock only where one may be asleep."""
+        if self._awaited or self._waiters:  # read as in `announce`
+            super().look_again()
+        elif self._leadership.is_lent:
             self._leadership.look_again()
 
     def announce(self) -> None:

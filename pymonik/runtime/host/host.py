@@ -96,12 +96,13 @@ class Host:
         # Runs the loop, unless a thread that waits does; started by the first thing to do.
         self._thread: threading.Thread | None = None
         self._name = f"pymonik-{name}"
-        # Guards the start and end of the thread, and what is submitted. Taken again by finalizers.
+        # Guards the start and end of the thread, and what it is asked for. Taken again by
+        # finalizers.
         self._lock = yielding_lock()
         # Of who does what is left at the end: any thread, which a callback may bring here again.
         # Taken without `_lock`: callbacks are called under it.
         self._draining = yielding_lock()
-        # What was submitted and not taken yet.
+        # What was submitted and not taken yet: any thread adds to it, and looks at a copy of it.
         self._coming: list[ComingUnits] = []
         # That `close` was called, and why nothing runs here any more: both are only ever set, under
         # `_lock`, and read without.
@@ -131,8 +132,7 @@ class Host:
         # A handler of the user's may raise, as that of Ctrl-C does: what is counted here and not
         # taken would be waited for for ever.
         with DeferredSignals():
-            with self._lock:
-                self._coming.append(coming)
+            self._coming.append(coming)
             self._do(add, is_awaited=True)
             if begins_now:
                 self._leadership.take_turn()
