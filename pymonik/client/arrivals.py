@@ -13,7 +13,7 @@ from typing import Any
 
 from pymonik.client.engine import LazyBackend
 from pymonik.client.lookup import value_name
-from pymonik.client.progress import Progress, is_watched, watching
+from pymonik.client.progress import PATIENCE, Progress, watching
 from pymonik.client.state import ClientState
 from pymonik.errors import BackendError, LostValueError
 from pymonik.graph.nodes import External, Put
@@ -55,7 +55,8 @@ class ArrivalWait:
     ) -> None:
         """Wait for `timeout`, or what is left of it before `end`.
 
-        awaited: gives a value that has not come, by its node and its index, None when all have.
+        awaited: gives a value that has not come, or has just come, by its node and its index; None
+        when all have.
         Raises LostValueError once nothing will bring it: looked at now, and whenever the backend
         tells of news.
         """
@@ -67,29 +68,35 @@ class ArrivalWait:
         changed = arrivals.changed
         unexpected: list[tuple[Any, int]] = []
 
-        def is_lost() -> bool:
+        def is_lost() -> list[tuple[Any, int]]:
             value = awaited()
             if value is not None and self.is_lost(*value):
                 unexpected.append(value)
-            return bool(unexpected)
+            return unexpected
 
         def may_end() -> Any:
+            # True where it is over, else why it never will be.
             return is_over() or arrivals.problem or is_lost()
 
-        def sleep() -> None:
+        def sleep(seconds: float | None) -> bool:
             # `is_over` is asked with the condition held: what comes while it is asked wakes this
             # thread.
             with changed:
-                if not changed.wait_for(may_end, left):
-                    raise timeout_error(timeout, awaited())
-                if not is_over():
+                ended = changed.wait_for(may_end, seconds)
+                if ended and ended is not True and not is_over():
                     raise arrivals.problem or self._never(*unexpected[0])
+            return bool(ended)
 
-        if is_watched(self._on_progress):
+        has_come = False
+        # Not watched at first where no function is to be told: a bar is for who waits for long.
+        if self._on_progress is None and (left is None or left > PATIENCE):
+            has_come = sleep(PATIENCE)
+            left = None if left is None else left - PATIENCE
+        if not has_come:
             with watching(backend, self._on_progress):
-                sleep()
-        else:
-            sleep()
+                has_come = sleep(left)
+        if not has_come:
+            raise timeout_error(timeout, awaited())
         # The condition is free again: values that have come are stored on a disk here.
         self._arrived()
 
@@ -99,9 +106,9 @@ class ArrivalWait:
 
     def is_lost(self, node: Any, index: int) -> bool:
         """Return whether a value has not come, and nothing will bring it."""
-        if not is_kept(node, index):
-            return True
         location, place = node.location.at(node.offset + index)
+        if location.output is None:  # as `is_kept` asks
+            return True
         # Its unit may be among those of others: their end tells. Not those of this thread, which
         # sends no more of them while it waits.
         if self._state.plans_under_way and not self._state.is_held_here:

@@ -19,8 +19,9 @@ from pymonik.system.waits import yielding_locks
 if TYPE_CHECKING:
     from pymonik.backend import Backend
 
-# A wait shorter than this shows no bar.
-_PATIENCE = 0.5
+# Seconds before somebody looks whether there is a terminal, and as many before that shows a bar:
+# most waits are over by then, and cost neither a system call nor a thread.
+PATIENCE = 0.25
 # Seconds between two looks at the counts.
 _TICK = 0.1
 # Without a callback: it holds nothing, and serves all waits.
@@ -136,7 +137,7 @@ def _watch(
             is_last = over.wait(_TICK)
             safely("progress", lambda: on_progress(look()))
         return
-    if over.wait(_PATIENCE):
+    if over.wait(PATIENCE):
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn

@@ -69,10 +69,7 @@ class Waiter:
             def is_over() -> bool:
                 return record(index) is not PENDING
 
-            def awaited() -> tuple[Any, int] | None:
-                return None if record(index) is not PENDING else (node, handle._index)
-
-            self._arrivals.wait(is_over, timeout, end, awaited)
+            self._arrivals.wait(is_over, timeout, end, lambda: (node, handle._index))
 
     def wait_for_runs(self, runs: Any, timeout: float | None) -> None:
         """Wait for runs of handles, (node, indexes, liveness) each, as `wait_for` does.
