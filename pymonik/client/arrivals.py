@@ -79,8 +79,8 @@ class ArrivalWait:
             return is_over() or arrivals.problem or is_lost()
 
         def sleep(seconds: float | None) -> bool:
-            # `is_over` is asked with the condition held: what comes while it is asked wakes this
-            # thread.
+            # What comes while `is_over` is asked wakes this thread: it is asked with the condition
+            # held, or by who leads the host, whom all news come by (`Changed`).
             with changed:
                 ended = changed.wait_for(may_end, seconds)
                 if ended and ended is not True and not is_over():

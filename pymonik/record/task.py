@@ -265,16 +265,27 @@ class Task(Generic[P, R]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        return _bound(self, instance)
+        function = functools.partial(self.func, instance)
+        return Task(
+            function,
+            self.require_context,
+            self.func_name,
+            self.task_options,
+            pure=self.pure,
+            cache=self.cache,
+            version=self.version,
+            environment=self.environment,
+        )
 
     def __repr__(self) -> str:
         return f"<Task {harmless(self.func_name)}>"
 
 
-def _client(given: Any) -> Scope:
-    if given is None or getattr(type(given), "__pymonik_role__", "") == "recorder":
-        scope: Scope = current_recorder() if given is None else given
-        return scope
+def _client(given: Any) -> Any:
+    if given is None:
+        return current_recorder()
+    if getattr(type(given), "__pymonik_role__", "") == "recorder":
+        return given
     hint = ""
     if isinstance(given, Iterable) and not isinstance(given, str):
         hint = "; a map takes one list, of argument tuples: map_invoke(zip(first, second))"
@@ -284,17 +295,3 @@ def _client(given: Any) -> Scope:
 def _function(recorder: Recorder, code: Any) -> Any:
     """Return the function of a map as the argument of what calls it."""
     return recording.Const(recorder.arguments.filled(code.content, code.handles_in))
-
-
-def _bound(task: Task[Any, Any], instance: Any) -> Task[Any, Any]:
-    function = functools.partial(task.func, instance)
-    return Task(
-        function,
-        task.require_context,
-        task.func_name,
-        task.task_options,
-        pure=task.pure,
-        cache=task.cache,
-        version=task.version,
-        environment=task.environment,
-    )

@@ -193,7 +193,10 @@ def _is_slow_as(found: _Sight) -> bool:
 
 
 def _now(version: Sequence[int]) -> tuple[Any, ...]:
-    """Return what every call looks at; of what is not there, what stands in its place."""
+    """Return what every call looks at; of what is not there, what stands in its place.
+
+    Calls like one before compare the same, in this order, by themselves: `CallSpecs.usual_spec`.
+    """
     variables, number = getattr(os.environ, "_data", os.environ), version[0]
     lists = sys.path, sys.argv, warnings.filters
     limit, level = recursion_limit(), logging.root.level

@@ -287,7 +287,6 @@ def test_progress_tells_of_uploads(connect: Connect) -> None:
 
 MADE = """
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pymonik import Pymonik, task
 @dataclass
