@@ -1,4 +1,4 @@
-"""What the statuses of gRPC say of a request: the one table for whoever asks again, or does not.
+"""What errors of gRPC say of a request: the one table for whoever asks again, or does not.
 
 Clients ask control planes, workers their agents; what is repeated, and for how long, is up to them.
 """

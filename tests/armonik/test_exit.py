@@ -88,3 +88,33 @@ def test_a_detached_client_leaves_its_session_to_go_on(cluster: Emulator, tmp_pa
     status, session, _ = status_after(cluster, tmp_path, body, "detach=True")
     assert status == "RUNNING"
     assert not session.client_submission
+
+
+def test_no_exit_waits_for_a_thread_of_grpc_that_it_has_stopped(
+    cluster: Emulator, tmp_path: Path
+) -> None:
+    """Stopped amid the lock of a call, which the finalizer of that call takes as well."""
+    body = """
+import gc, threading
+import grpc._channel
+handle_event, is_within = grpc._channel._handle_event, threading.Event()
+def slow(event, state, deserializer):  # called with the lock of the call
+    # The last of a call: whoever closes the channel waits until it was taken, and no longer.
+    is_last = len(state.due) == len(event.batch_operations)
+    if state.cancelled and is_last and threading.current_thread() is not threading.main_thread():
+        state.condition.release()
+        while any(t.name == "pymonik-watch" for t in threading.enumerate()):
+            time.sleep(0.01)
+        state.condition.acquire()
+        is_within.set()
+        time.sleep(10)
+    return handle_event(event, state, deserializer)
+grpc._channel._handle_event = slow
+assert twice.invoke(2).get() == 4
+gc.disable()  # what becomes garbage now is garbage when the interpreter ends
+client.close()
+assert is_within.wait(60)
+"""
+    status, _, done = status_after(cluster, tmp_path, body)
+    assert status in ("CANCELLED", "CLOSED")
+    assert (done.returncode, done.stderr) == (0, "")

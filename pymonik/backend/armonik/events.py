@@ -26,6 +26,7 @@ from pymonik.backend.bringing import BRINGING
 from pymonik.errors import ClusterError
 from pymonik.settings import settings
 from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.failed_calls import let_go
 from pymonik.system.waits import yielding_lock
 from pymonik.wire.statuses import code_of
 
@@ -121,7 +122,7 @@ class EventWatcher:
         self._closing.set()
         self._wake.set()
         with self._lock:
-            stream = self._stream
+            stream, self._stream = self._stream, None
         if stream is not None:
             stream.cancel()
 
@@ -150,9 +151,13 @@ class EventWatcher:
                     self._take(event)
                 logger.debug("the event stream ended; opening it again")
             except grpc.RpcError as error:
+                let_go(error)
                 if self._take_replacing():
                     continue
                 pause = self._pause_after(error, has_spoken, pause)
+            finally:
+                with self._lock:
+                    self._stream = None
             self._closing.wait(pause)
             pause = min(2 * pause, RECHECK_MOST)
 

@@ -27,6 +27,7 @@ from pymonik.backend.armonik.refusals import (
 from pymonik.backend.armonik.stalls import StallGuard
 from pymonik.errors import ClusterError, ClusterUnreachable
 from pymonik.settings import settings
+from pymonik.system.failed_calls import let_go
 
 logger = logging.getLogger("pymonik.armonik")
 
@@ -134,6 +135,7 @@ class RpcClient:
         finally:
             self._sent.discard(call)
             call.cancel()  # nothing is waiting for it after Ctrl-C
+            del call  # what is raised here keeps this frame: see `let_go`
         raise ClusterError(f"{self.endpoint}: stopped while {name_of(method)} was under way")
 
     def stop_sending(self) -> None:
@@ -226,13 +228,14 @@ class RpcClient:
         except grpc.RpcError as error:
             explained = self.explain(method, error)
             self.note(explained)
-            raise explained from None
+            let_go(error)
         finally:
             try:
                 self._leave(number)
             except BaseException:  # a handler amid it: once more
                 self._leave(number)
                 raise
+        raise explained from None  # not above, where it would keep the call as its context
 
     def _leave(self, number: int) -> None:
         self._under_way.pop(number, None)

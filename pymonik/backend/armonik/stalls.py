@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from pymonik.system.failed_calls import let_go
 from pymonik.system.waits import yielding_lock
 
 
@@ -60,19 +61,23 @@ class StallGuard:
     def answers(self, call: Any, seconds: float) -> Iterator[Any]:
         """Pass on the answers of a stream; raise `Stalled` once none has come for so long."""
         stream = _Stream(call, time.monotonic() + seconds)
+        has_stalled = False
         self._begin(stream)
         try:
             for answer in call:
                 # Without the lock: the thread that watches reads the old time or the new one.
                 stream.due = time.monotonic() + seconds
                 yield answer
-        except grpc.RpcError:
-            if stream.is_cut:
-                raise Stalled(seconds) from None
-            raise
+        except grpc.RpcError as error:
+            has_stalled = stream.is_cut
+            if not has_stalled:
+                raise
+            let_go(error)
         finally:
             with self._lock:
                 self._streams.discard(stream)
+        if has_stalled:
+            raise Stalled(seconds)
 
     def _begin(self, stream: _Stream) -> None:
         with self._lock:

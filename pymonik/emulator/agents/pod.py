@@ -30,6 +30,7 @@ from pymonik.emulator.services.convert import options_message
 from pymonik.emulator.state import events
 from pymonik.emulator.state.instructions import Poison, Proceed, Run
 from pymonik.emulator.state.status import ENDED_SESSIONS
+from pymonik.system.failed_calls import let_go
 
 log = logging.getLogger("pymonik.emulator.pod")
 
@@ -202,6 +203,7 @@ class Pod:
                 return events.Release(task.id)
             return events.Crash(task.id, "Worker returned error CANCELLED")
         except grpc.RpcError as error:
+            let_go(error)
             if isinstance(planned, LoseAgent):
                 self._lose(task.id, planned.seconds)
                 return None
