@@ -76,9 +76,9 @@ class DryRunBackend:
         """Return that nothing was sent, and nothing has ended."""
         return 0, 0
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
-        """Return that it will not run."""
-        return True
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
+        """Return what says that it will not run."""
+        return lambda: True
 
     def close(self) -> None:
         """Let go of nothing."""

@@ -230,15 +230,15 @@ class InlineBackend:
         done = self._state.done
         return done, done + self._state.unfinished
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
         """Stop what an exception has left, or what another thread, or a task, still runs."""
         if outputs is None:
             self._cancel_all(ABANDONED)
-            return True
+            return lambda: True
         with self._changed:
             is_open = self._state.has_open(outputs)
             self._tell(UnitCancelled(outputs))
-            return is_open
+        return lambda: is_open
 
     def _cancel_all(self, reason: str, *before: Event) -> None:
         failure = Failure("cancelled", reason, "every unfinished task")

@@ -78,12 +78,12 @@ class LocalBackend:
         """Return how many units have ended, and how many there are."""
         return self._host.progress()
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
         """Stop a unit, or all; what runs is killed, what waits behind it is placed anew."""
         if outputs is not None:
             return self._host.cancel(outputs)
         self._host.fail_all(Failure("cancelled", ABANDONED, "every unfinished task"))
-        return True
+        return lambda: True
 
     def close(self) -> None:
         """End the executors."""

@@ -46,11 +46,12 @@ class Backend(Protocol):
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many were sent: of all plans so far."""
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
         """Stop the unit of some outputs, or all that is unfinished where none are named.
 
-        Return whether it will not run to its end: values that have not come are failures then, of
-        kind "cancelled".
+        Return what says, once, whether it will not run to its end: values that have not come are
+        failures then, of kind "cancelled". That may wait for the backend, and is asked without a
+        lock; what is submitted from now on comes behind it.
         """
 
     def close(self) -> None:

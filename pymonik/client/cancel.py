@@ -19,7 +19,7 @@ from pymonik.values.outcome import PENDING, Failure
 
 
 class Canceller:
-    """Cancels calls, under the lock of the flush: one under way decides first what it sends.
+    """Cancels calls, asked for under the lock of the flush: one under way decides what it sends.
 
     dropped: ends the waits for calls that were dropped before they were sent.
     """
@@ -55,10 +55,15 @@ class Canceller:
             if not renounce(node, index):
                 return False
             outputs, _ = node.location.locate(place)
+            # Under the lock, so that what is sent from now on comes behind it.
             is_stopped = self._engine.opened().cancel(outputs)
-            # The value may have come while its backend was asked.
-            record = node.location.record(place)
-            return is_stopped and (record is PENDING or _was_cancelled(record))
+        # Without the lock: before its backend answers, what runs amid the work of that, such as a
+        # log handler, may flush. What a finalizer asks amid a flush is not waited for, therefore.
+        if not (self._state.is_held_here or is_stopped()):
+            return False
+        # The value may have come while its backend was asked.
+        record = node.location.record(place)
+        return record is PENDING or _was_cancelled(record)
 
     def _cancel_unsent(self, handle: ResultHandle[Any]) -> bool:
         node, recorder = handle._node, self._recorder

@@ -8,7 +8,8 @@ need (`tests/client/test_locks.py` has threads do so):
 2. `ClientState.lock`: held by who sends, from taking what is pending to handing the plan over, and
    by who names, cancels, uploads, or adds a callback to a call that was not sent. A thread may take
    it twice: a finalizer of the user's runs wherever garbage is collected. It is held while a
-   cluster is spoken to, so a wait with a time does not ask for it: see `flusher`.
+   cluster is spoken to, so a wait with a time does not ask for it: see `flusher`. No turn of an
+   engine is waited for amid it: what runs amid a turn, such as a log handler, may flush.
 3. `LazyBackend.opening`: held while the backend is opened, so that there is one; and, of all
    clients, `late_parts._ASSEMBLING`, while one is put together.
 4. `AbortHandler.sending`, of a cluster: held by who submits or stores, for the first time or again,

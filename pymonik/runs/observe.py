@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,7 @@ class ObservedBackend(Observer):
         count = len(units)  # as in `submit`
         self._record.units += count
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
         """Note what will not run to its end where all is cancelled, and cancel it."""
         if outputs is None:
             done, total = self._backend.progress()

@@ -2,8 +2,8 @@
 
 Enters: who waits. Leaves: `threading.Condition`, whose lock is free behind each `with` block, and
 held in it, wherever a handler has raised. That of the standard library is written in Python, whose
-`__enter__` can be left with the lock held, and whose `wait` without it. And a `Latch`, for an
-answer that one thread gives to another.
+`__enter__` can be left with the lock held, and whose `wait` without it. And an `Answer` that one
+thread gives to another, behind a `Latch`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pymonik.system.held_locks import held_here
 from pymonik.system.waits import MOMENT, without, yielding_lock, yielding_locks
+
+T = TypeVar("T")
 
 
 class SafeCondition(threading.Condition):
@@ -111,3 +113,27 @@ class Latch:
         lock.acquire()
         self.wait: Callable[[], object] = lambda: yielding_locks(lock.acquire)
         self.open: Callable[[], None] = lock.release
+
+
+class Answer(Generic[T]):
+    """What one thread asks, and another works out, once.
+
+    work: called by who answers.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._given = Latch()
+        self._found: T | None = None
+
+    def give(self) -> None:
+        """Work it out, and let who waits go on; raises what that raises."""
+        try:
+            self._found = self._work()
+        finally:
+            self._given.open()
+
+    def wait(self) -> T | None:
+        """Return the answer once it was given; None where that has failed. Called once."""
+        self._given.wait()
+        return self._found

@@ -81,6 +81,8 @@ class FakeBackend:
         self.names: dict[str, Any] = {}
         self.stored: list[Content] = []
         self.is_closed = False
+        # Asked by who cancels a unit, once the answer is waited for.
+        self.is_stopped = lambda: True
         # Units that will never end, though they were sent.
         self.lost: set[int] = set()
 
@@ -127,13 +129,13 @@ class FakeBackend:
     def progress(self) -> tuple[int, int]:
         return sum(not unit.outputs.missing for unit in self.units), len(self.units)
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
         self.cancelled.append(outputs)
         for unit in self.units if outputs is None else ():
             self.end(
                 unit.outputs, partial(unit.outputs.fail, Failure("cancelled", "all of it", ""))
             )
-        return True
+        return self.is_stopped
 
     def drain(self) -> None:
         """Nothing submits more."""

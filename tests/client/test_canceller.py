@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from pymonik.client.cancel import Canceller, _take_out
 from pymonik.values.outcome import Failure
+from tests.conformance.seams import Other
+from tests.interruption import is_free
 
 from .fakes import Alone, double
 from .test_submitter import Submits
@@ -97,13 +100,33 @@ def test_a_call_that_ends_while_it_is_stopped_was_not_cancelled(
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
 
-    def cancel(outputs: Any) -> bool:
+    def is_stopped() -> bool:
         alone.backend.answer([2])
         return True
 
-    monkeypatch.setattr(alone.backend, "cancel", cancel)
+    monkeypatch.setattr(alone.backend, "is_stopped", is_stopped)
     assert not alone.canceller.cancel_call(handle)
     assert record_of(handle) == 2
+
+
+def test_the_answer_of_the_backend_is_waited_for_without_the_lock() -> None:
+    """Before it comes, a log handler or a finalizer amid the backend's work may flush."""
+    alone = Cancels()
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.is_stopped = lambda: Other(partial(is_free, alone.state.lock)).value()
+    assert alone.canceller.cancel_call(handle)
+
+
+def test_who_cancels_amid_a_flush_does_not_wait_for_the_answer() -> None:
+    """As a finalizer may: the lock is not its own to let go of."""
+    alone = Cancels()
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.is_stopped = None
+    with alone.state.lock:
+        assert alone.canceller.cancel_call(handle)
+    assert alone.backend.cancelled == [alone.backend.units[0].outputs]
 
 
 class Counted(list[Any]):

@@ -121,6 +121,31 @@ def test_a_wait_that_is_given_up_leaves_the_loop_to_others(
     until(slow.done)
 
 
+@pytest.mark.parametrize("cancels", [False, True])
+def test_what_runs_amid_a_turn_may_send_more_while_a_call_is_cancelled(
+    host: Host, gate: Gate, cancels: bool
+) -> None:
+    """As a log handler, or a finalizer, does: who cancels waits for that turn, and for the next."""
+    slow, made = pass_gate.invoke(gate.path), []
+    client: Any = slow._client
+    client.flush()
+
+    def send() -> None:
+        until(lambda: host._loop.tasks)  # what the other one has asked for
+        made.append(square.invoke(3, pymonik=client))
+        client.flush()
+        if cancels:
+            assert made[0].cancel()
+
+    host.call_soon(send)
+    assert slow.cancel()
+    if cancels:
+        with pytest.raises(Cancelled):
+            made[0].get()
+    else:
+        assert made[0].get() == 9
+
+
 class Interrupted(Exception):
     """Raised by a handler, as Ctrl-C raises KeyboardInterrupt."""
 

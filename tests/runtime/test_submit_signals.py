@@ -84,7 +84,7 @@ def test_who_cancels_amid_a_turn_does_not_wait_for_it() -> None:
     answers: list[bool] = []
 
     def cancel() -> None:
-        answers.append(host.cancel(waiting.outputs))
+        answers.append(host.cancel(waiting.outputs)())
         asked.set()
 
     host.call_soon(lambda: host.state.add([waiting]))

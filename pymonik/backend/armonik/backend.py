@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pymonik.backend.armonik.drain import SubtaskDrain
@@ -101,20 +101,20 @@ class ClusterBackend:
         """Return how many units have ended, and how many were sent."""
         return self._tracker.ended, self._tracker.sent
 
-    def cancel(self, outputs: Outputs | None = None) -> bool:
-        """Stop a unit, or the session; True when it will not run to its end."""
+    def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
+        """Stop a unit, or the session; what is returned says whether it will not end by itself."""
         if outputs is None:
             self._cancel_all(ABANDONED)
-            return True
+            return lambda: True
         with self._sender.abort_handler.sending:
             stored = self._tracker.stored_objects.outputs.get(outputs)
             unit = self._tracker.open.get(stored.id) if stored is not None else None
             if unit is None or stored is None:
-                return False
+                return lambda: False
             rows = self._session.statuses([stored.id]).values()  # nothing, where it has expired
             self._tracker.lost(unit, failed_columns(unit, cancelled(unit)), [])
             self._session.cancel_tasks([r.owner_task_id for r in rows if r.owner_task_id])
-            return True
+            return lambda: True
 
     def _cancel_all(self, reason: str) -> None:
         """Cancel the session: all that is unfinished, sub-tasks of units that have ended, too."""

@@ -27,7 +27,7 @@ from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
-from pymonik.system.conditions import Latch
+from pymonik.system.conditions import Answer
 from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
@@ -171,24 +171,19 @@ class Host:
             return not self._is_drained
         return id(outputs) in self.state.by_outputs and not self._is_drained
 
-    def cancel(self, outputs: Outputs) -> bool:
-        """Stop a unit; True when it will not run to its end."""
-        answer: list[bool] = []
-        asked = Latch()
+    def cancel(self, outputs: Outputs) -> Callable[[], bool]:
+        """Stop a unit; return what waits until it can say whether it will not run to its end."""
 
-        def ask() -> None:
-            try:
-                is_open = self.state.has_open(outputs)
-                self._loop.tell(UnitCancelled(outputs))
-                answer.append(is_open)
-            finally:
-                asked.open()
+        def stop() -> bool:
+            is_open = self.state.has_open(outputs)
+            self._loop.tell(UnitCancelled(outputs))
+            return is_open
 
-        self._do(ask)
-        if self._leadership.leads_here:  # a finalizer or a log handler, amid a turn: the next does
-            return self.state.has_open(outputs)
-        asked.wait()
-        return any(answer)  # none where the engine has failed at it
+        answer = Answer(stop)
+        self._do(answer.give)
+        # By a finalizer or a log handler, amid a turn, it is not waited for: the next one gives it.
+        leadership = self._leadership
+        return lambda: self.expects(outputs) if leadership.leads_here else bool(answer.wait())
 
     def fail_all(self, failure: Failure) -> None:
         """Let every unfinished unit end with one failure, and stop what runs."""
