@@ -87,6 +87,7 @@ HOMES = {
     "set_attributes": "pymonik.capture.pickling.answering",
     # Arrays of NumPy.
     "new_array": "pymonik.capture.pickling.arrays",
+    "array_as": "pymonik.capture.pickling.arrays",
     "masked_array_over": "pymonik.capture.pickling.arrays",
     "new_masked_array": "pymonik.capture.pickling.arrays",
     "view_of": "pymonik.capture.pickling.views",

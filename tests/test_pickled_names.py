@@ -51,6 +51,11 @@ ANSWERING = Answering()
 ALIVE = Base()
 VECTOR = numpy.ones(3)
 
+class Labelled(numpy.ndarray): pass
+
+LABELLED = numpy.array([None]).view(Labelled)
+LABELLED.label = "own"
+
 class Named(set):
     def __init__(self, name): self.name = name
 
@@ -112,6 +117,7 @@ with Pymonik(backend="inline") as client:
               materialize("local_one.py", "there.py"), numpy.ma.ones(1000),
               numpy.ma.masked_all(1000),
               numpy.ones((2, 1000))[:, ::2], NewType("Id", int), ctypes.POINTER(ctypes.c_int),
+              LABELLED,
               [VECTOR, VECTOR[:2]], Named(1), Upper(a=1), Point(1, 2),
               ANSWERING, ANSWERING.own,
               weakref.proxy(set()), weakref.ref(set()), weakref.WeakMethod(ANSWERING.own),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import io
 import mmap
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_many_calls_share_an_array(client: Pymonik, tmp_path: Path, kind: str) -
     array = KINDS[kind](tmp_path)
     calls = look.map_invoke([(array, row) for row in range(20)])
     size = client.plan().size
-    tag = "mine" if kind.endswith("itself") else "new" if kind == "subclass" else None
+    tag = "mine" if kind.startswith("subclass") else None
     for row, found in enumerate(calls.get()):
         assert found == (type(array), tag, np.asarray(array)[row].tolist())
     mask = array.size if isinstance(array, np.ma.MaskedArray) else 0
@@ -163,6 +164,93 @@ def test_a_masked_array_that_may_not_be_written_arrives_so(part: str) -> None:
     assert (back.mask == mask).all()
 
 
+SMALL = np.array([1.0, 2.0])
+OBJECTS = np.array([None, "text"], dtype=object)
+
+HARD: dict[str, Callable[[], Any]] = {
+    "small": lambda: np.ma.masked_array(SMALL, [True, False], hard_mask=True),
+    "large": lambda: np.ma.masked_array(numbers(), numbers() > 0.5, hard_mask=True, fill_value=7),
+    "objects": lambda: np.ma.masked_array(OBJECTS, [True, False], hard_mask=True),
+}
+
+
+@task
+def unmasked(values: Any) -> Any:
+    values[values.mask] = 5  # refused, silently, by a hard mask
+    return values.hardmask, values.count(), values
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_a_hard_mask_stays_hard(client: Pymonik, kind: str) -> None:
+    given = HARD[kind]()
+    is_hard, count, back = unmasked.invoke(given).get()
+    assert (is_hard, count) == (True, given.count())
+    assert (back.hardmask, back.fill_value) == (True, given.fill_value)
+    assert back.mask.tolist() == given.mask.tolist()
+
+
+@task
+def is_without_mask(values: Any) -> bool:
+    return values.mask is np.ma.nomask
+
+
+@pytest.mark.parametrize("given", [np.ma.masked_array(SMALL), np.ma.masked_array(numbers())])
+def test_a_masked_array_without_a_mask_arrives_without(client: Pymonik, given: Any) -> None:
+    assert is_without_mask.invoke(given).get()
+    assert identity.invoke(given).get().mask is np.ma.nomask
+
+
+class Labelled(np.ma.MaskedArray):
+    """Takes other arguments than NumPy's class."""
+
+    label: str
+
+    def __new__(cls, data: Any, label: str, mask: Any) -> Any:
+        made = np.ma.MaskedArray.__new__(cls, data, mask=mask)
+        made.label = label
+        return made
+
+    def __array_finalize__(self, other: Any) -> None:
+        super().__array_finalize__(other)
+        self.label = getattr(other, "label", "new")
+
+
+@task
+def label_of(values: Any) -> Any:
+    return type(values).__name__, getattr(values, "label", None), getattr(values, "tag", None)
+
+
+def test_arrays_of_subclasses_keep_their_attributes(client: Pymonik) -> None:
+    whole = tagged(Tagged)
+    objects = OBJECTS.view(Tagged)
+    objects.tag = "mine"
+    mask = numbers() > 0.5
+    for given in (whole, whole[:1, :2], whole[::2, ::3], objects):
+        assert label_of.invoke(given).get() == ("Tagged", None, "mine")
+        assert identity.invoke(given).get().tag == "mine"
+    for values in (numbers(), numbers()[:1]):
+        labelled = Labelled(values, "mine", mask[: len(values)])
+        assert label_of.invoke(labelled).get() == ("Labelled", "mine", None)
+    together = identity.invoke([whole, whole[1:]]).get()
+    assert [view.tag for view in together] == ["mine", "mine"]
+    assert np.shares_memory(*together)
+
+
+def test_a_class_of_a_module_that_is_not_imported_yet_goes_by_name(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = np.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")]).view(np.recarray)
+    monkeypatch.delitem(sys.modules, "numpy.rec", raising=False)
+    back = identity.invoke(records).get()
+    assert type(back) is np.recarray
+    assert back[0].a == first_of.invoke(records).get() == 1
+
+
+@task
+def first_of(records: Any) -> int:
+    return int(records[0].a)
+
+
 @pytest.mark.parametrize("kind", ["C", "F", "strided", "mixed", "records", "hard", "a subclass"])
 def test_masked_arrays_of_every_layout_arrive_as_they_are(kind: str) -> None:
     data, mask = numbers(), numbers() > 0.5
@@ -183,6 +271,7 @@ def test_masked_arrays_of_every_layout_arrive_as_they_are(kind: str) -> None:
     assert back.data.tobytes() == given.data.tobytes()
     assert back.mask.tobytes() == given.mask.tobytes()
     assert back.fill_value == given.fill_value
+    assert back.hardmask == given.hardmask
     back[0] = np.ma.masked
     assert not (given.mask[0] == back.mask[0]).all()
 

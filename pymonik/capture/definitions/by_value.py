@@ -5,6 +5,7 @@ Enters: classes, functions and modules. Leaves: answers for the pickler and what
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from typing import Any
@@ -15,7 +16,7 @@ from pymonik.capture.definitions.record import record_of
 from pymonik.capture.local_modules import is_local
 
 _MADE_IN_C = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
-_BY_NAME = cloudpickle.cloudpickle._should_pickle_by_reference
+_IS_FOUND = cloudpickle.cloudpickle._should_pickle_by_reference
 
 
 def is_by_value_from(module: str | None) -> bool:
@@ -31,12 +32,28 @@ def is_by_value(thing: Any) -> bool:
     module = thing.__module__
     if module == "builtins" or (isinstance(thing, type) and thing.__flags__ & _MADE_IN_C):
         return False
-    return is_by_value_from(module) or record_of(thing) is not None or not _BY_NAME(thing)
+    return is_by_value_from(module) or record_of(thing) is not None or not _is_found(thing)
 
 
 def is_importable(thing: Any) -> bool:
     """Return whether a worker finds a class or function under its name."""
-    return not is_by_value_from(thing.__module__) and bool(_BY_NAME(thing))
+    return not is_by_value_from(thing.__module__) and _is_found(thing)
+
+
+def _is_found(thing: Any) -> bool:
+    """Return whether a class or function is what its name says, in a module that is installed."""
+    if _IS_FOUND(thing):
+        return True
+    # Of a package that is here, one may not be imported yet: `numpy.recarray` says `numpy.rec`.
+    # `pickle` imports it.
+    top, _, below = thing.__module__.partition(".")
+    if not below or thing.__module__ in sys.modules or top not in sys.modules:
+        return False
+    try:
+        importlib.import_module(thing.__module__)
+    except Exception:  # whatever modules of others do when they are imported
+        return False
+    return bool(_IS_FOUND(thing))
 
 
 def is_made(module: types.ModuleType) -> bool:

@@ -13,9 +13,12 @@ import sys
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.capture.pickling.answering import set_attributes
 
 # Smaller ones are pickled as their authors have it, unless that would turn the order of bytes.
 _SMALL = 4096
+# What a class defines that says itself how its arrays are pickled.
+_PICKLING = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 
 
 def reduce_array(array: Any, met: list[Any]) -> Any:
@@ -26,20 +29,44 @@ def reduce_array(array: Any, met: list[Any]) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(array, numpy.ndarray):
         return NotImplemented
+    kind = type(array)
+    masked: Any = sys.modules.get("numpy.ma")
+    if masked is not None and _is_pickled_as(kind, masked.MaskedArray):
+        if kind is masked.core.mvoid:  # a record
+            return NotImplemented
+        # Of any size: a pickle of NumPy's own has a soft mask, which is not the same array.
+        return _reduced_masked(numpy, array, met)
+    is_plain = _is_pickled_as(kind, numpy.ndarray)
+    if is_plain and kind is not numpy.ndarray and (own := attributes(array)):
+        make, parts = _made_of(numpy, array)
+        return make, parts, own, None, None, set_attributes
     if array.dtype.hasobject or (array.nbytes < _SMALL and array.dtype.isnative):
         return NotImplemented
-    kind = type(array)
-    if kind is numpy.ndarray:
-        is_plain = array.flags.forc and array.dtype.kind not in "mM"
-        return NotImplemented if is_plain else _reduced(numpy, array)
+    if kind is numpy.ndarray and array.flags.forc and array.dtype.kind not in "mM":
+        return NotImplemented
+    if is_plain:
+        return _reduced(numpy, array)
     if kind.__reduce_ex__ is not numpy.ndarray.__reduce_ex__:
         return NotImplemented
-    if kind.__reduce__ is numpy.ndarray.__reduce__:
-        return _reduced(numpy, array)
-    masked = sys.modules.get("numpy.ma")
-    if masked is not None and kind.__reduce__ is masked.MaskedArray.__reduce__:
-        return _reduced_masked(numpy, array, met)
     return _with_bytes_apart(array.__reduce__())
+
+
+def _is_pickled_as(kind: Any, base: Any) -> bool:
+    """Return whether a class leaves to another one, that of NumPy, how its arrays are pickled."""
+    return all(getattr(kind, name, None) is getattr(base, name, None) for name in _PICKLING)
+
+
+def attributes(array: Any) -> dict[str, Any]:
+    """Return what an array of a subclass holds beside its memory, which NumPy leaves behind."""
+    numpy: Any = sys.modules["numpy"]
+    is_mapped = isinstance(array, numpy.memmap)  # and holds the file
+    return {} if is_mapped else getattr(array, "__dict__", {})
+
+
+def _made_of(numpy: Any, array: Any) -> Any:
+    if array.dtype.hasobject:
+        return array_as, (array.view(numpy.ndarray), type(array))
+    return _reduced(numpy, array)
 
 
 def _reduced(numpy: Any, array: Any) -> Any:
@@ -63,6 +90,12 @@ def new_array(kind: Any, shape: Any, dtype: Any, flat: Any, order: Any) -> Any:
     return numpy.ndarray.__new__(kind, shape, dtype, _writable(flat), order=order)
 
 
+@pickled
+def array_as(array: Any, kind: Any) -> Any:
+    """Return an array as one of another class."""
+    return array.view(kind)
+
+
 def _writable(flat: Any) -> Any:
     """Return memory that may be written: it is the array's own, whatever it was taken from."""
     view = memoryview(flat)
@@ -83,10 +116,16 @@ def _reduced_masked(numpy: Any, array: Any, met: list[Any]) -> Any:
     mask = array.mask if array.mask is not numpy.ma.nomask else None
     data = array._data.view(array.baseclass)
     fill = array._fill_value
-    is_usual = mask is not None and mask.dtype == bool and mask.flags.writeable
-    # What may not be written keeps its flag in a pickle of its own.
-    if not is_usual or type(data) is not numpy.ndarray or not data.flags.writeable:
-        return new_masked_array, (type(array), data, mask, fill)
+    is_plain = type(array) is numpy.ma.MaskedArray and type(data) is numpy.ndarray
+    is_usual = mask is not None and mask.dtype == bool and not array.hardmask
+    is_large = data.nbytes >= _SMALL and not data.dtype.hasobject
+    # What may not be written keeps its flag in a pickle of its own, and what is small is copied.
+    if not (is_plain and is_usual and is_large and data.flags.writeable and mask.flags.writeable):
+        hard = (True,) if array.hardmask else ()
+        usual = vars(numpy.ma.MaskedArray(0))
+        own = {name: value for name, value in vars(array).items() if name not in usual}
+        state = (own, None, None, set_attributes) if own else ()
+        return new_masked_array, (type(array), data, mask, fill, *hard), *state
     # Pickled one by one, the two arrays and their types would take thrice as long.
     met += (data, mask)
     memories = (*_memory(numpy, data), *_memory(numpy, mask))
@@ -94,11 +133,14 @@ def _reduced_masked(numpy: Any, array: Any, met: list[Any]) -> Any:
 
 
 @pickled
-def new_masked_array(kind: Any, data: Any, mask: Any, fill: Any) -> Any:
+def new_masked_array(kind: Any, data: Any, mask: Any, fill: Any, is_hard: bool = False) -> Any:
     """Make a masked array of its two arrays, without a copy; None: without a mask."""
     import numpy
 
-    made = kind.__new__(kind, data, mask=numpy.ma.nomask if mask is None else mask)
+    if mask is None:
+        mask = numpy.ma.nomask
+    # As `copy.deepcopy` does: a subclass may take other arguments.
+    made = numpy.ma.MaskedArray.__new__(kind, data, mask=mask, hard_mask=is_hard)
     if fill is not None:
         made.fill_value = fill
     return made

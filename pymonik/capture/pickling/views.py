@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pymonik._pickled import pickled
+from pymonik.capture.pickling.answering import set_attributes
+from pymonik.capture.pickling.arrays import attributes
 from pymonik.system.structs import NamedTuple
 
 # Pairs of arrays that are looked at closely; beyond, lying within each other is taken for sharing.
@@ -138,7 +140,9 @@ def reduce_view(array: Any, memory: Memory) -> Any:
     """Return how a pickle makes an array as a view of memory that travels once."""
     offset = array.__array_interface__["data"][0] - memory.begin
     layout = offset, array.shape, array.strides, array.dtype, array.flags.writeable
-    return view_of, (memory.whole, type(array), layout)
+    own = attributes(array)
+    state = (own, None, None, set_attributes) if own else ()
+    return view_of, (memory.whole, type(array), layout), *state
 
 
 @pickled
