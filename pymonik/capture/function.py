@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable
 from functools import cache
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.interner import Interner
@@ -35,9 +36,9 @@ class Code:
     them may be changed in place: see `container_watch`.
     """
 
-    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_plain",
-                 "_sees_names_alone", "_spaces", "asks", "content", "delegates", "function",
-                 "handles_in", "met", "sees_any", "table", "whole")  # fmt: skip
+    __slots__ = ("_cells", "_containers", "_definitions", "_files", "_globals", "_made_of",
+                 "_plain", "_sees_names_alone", "_spaces", "asks", "content", "delegates",
+                 "function", "handles_in", "met", "sees_any", "table", "whole")  # fmt: skip
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Code:
         self._cells: list[tuple[Any, Any]] = []
         self._files: list[tuple[str, tuple[int, int]]] = []
         self._spaces: list[dict[str, Any]] = []
+        self._made_of: tuple[Any, Any] | None = None
         self.delegates = False
         # Whether it may ask for its context, and so for its options.
         self.asks = False
@@ -76,8 +78,11 @@ class Code:
         self.whole: Whole | None = None
         for name in modules:
             self._watch_module(name)
-        for watched in containers.functions if containers is not None else reachable(function):
+        functions = containers.functions if containers is not None else reachable(function)
+        for watched in functions:
             self._watch(watched)
+        if functions:  # looked at once a moment: who sets these of a task mostly never does
+            self._made_of = functions[0], _made_of(functions[0])
         self._sees_names_alone = not (
             self._containers or self._definitions or self._plain or self._files
         )
@@ -94,6 +99,7 @@ class Code:
         code._globals, code._cells, code._files, code.delegates = [], [], [], True
         code.asks = True
         code._definitions, code._containers, code._plain = [], None, []
+        code._made_of = None
         code._sees_names_alone = code.sees_any = True
         return code
 
@@ -127,6 +133,8 @@ class Code:
         counts_met: whether it is to be captured anew, too, where functions that it sees were met as
         values since: the same ones, that travel as definitions now.
         """
+        if not self.is_same_function():
+            return False
         for space, name, value in self._globals:
             if space.get(name, _MISSING) is not value:
                 return False
@@ -143,6 +151,14 @@ class Code:
         if is_met and not self._are_all_plain():
             return False
         return not self._files or self._are_files_current()
+
+    def is_same_function(self) -> bool:
+        """Return whether the code and the defaults of the function itself are those it had."""
+        if self._made_of is None:
+            return True
+        function, made_of = self._made_of
+        found = _made_of(function)
+        return len(found) == len(made_of) and all(map(is_, found, made_of))
 
     def _are_classes_current(self) -> bool:
         from pymonik.capture.definitions.registry import TABLE
@@ -164,6 +180,14 @@ class Code:
         from pymonik.capture.local_modules import file_stamp
 
         return all(file_stamp(file) == stamp for file, stamp in self._files)
+
+
+def _made_of(function: types.FunctionType) -> tuple[Any, ...]:
+    """Return what can be set of a function."""
+    keywords = function.__kwdefaults__
+    if keywords:
+        return function.__code__, function.__defaults__, *keywords, *keywords.values()
+    return function.__code__, function.__defaults__
 
 
 def _table() -> DefinitionLookup:

@@ -76,6 +76,9 @@ class CallSpecs:
     def begin_moment(self) -> None:
         """Let the next calls look at what takes a while: a flush has ended what was before."""
         self.moment = object()
+        for _task, code in list(self._codes.values()):
+            if not code.is_same_function():
+                self._forget_specs(code)
         if self._surroundings is not None:
             self._surroundings.look_again()
 
@@ -196,7 +199,10 @@ class CallSpecs:
         digest_below = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
         code = capture_function(task.func, task.func_name, self._interner, digest_below)
         if outdated is not None:  # what it has captured may be large: nothing may keep it
-            for key in [k for k, spec in list(self._specs.items()) if spec.code is outdated]:
-                self._specs.pop(key, None)
+            self._forget_specs(outdated)
         self._codes[id(task)] = (task, code)
         return code
+
+    def _forget_specs(self, code: Code) -> None:
+        for key in [k for k, spec in list(self._specs.items()) if spec.code is code]:
+            self._specs.pop(key, None)

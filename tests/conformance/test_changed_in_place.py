@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import warnings
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -81,6 +82,16 @@ def put_first(value: Any) -> None:
     value[0] = 2
 
 
+def set_shape(value: Any) -> None:
+    with warnings.catch_warnings():  # NumPy would rather have it reshaped
+        warnings.simplefilter("ignore")
+        value.shape = 2, 1
+
+
+def freeze(value: Any) -> None:
+    value.flags.writeable = False
+
+
 def put_in_frame(frame: pd.DataFrame) -> None:
     frame.loc[0, "n"] = 2
 
@@ -124,6 +135,8 @@ KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], None], Callable[[Any],
     "bytearray": (lambda: bytearray(b"\1"), put_first, lambda v: v[0]),
     "array": (lambda: array("d", [1.0]), put_first, lambda v: v[0]),
     "array of NumPy": (lambda: np.ones(3), put_first, lambda v: v[0]),
+    "shape of an array": (lambda: np.ones((1, 2)), set_shape, lambda v: len(v)),
+    "flag of an array": (lambda: np.ones(3), freeze, lambda v: 2 - v.flags.writeable),
     "dates": (lambda: np.ones(1, "M8[D]"), put_first, lambda v: v[0].astype(int)),
     "object": (Plain, set_two, lambda v: v.n),
     "with places": (Slotted, set_two, lambda v: v.n),
@@ -277,6 +290,48 @@ def test_functions_are_what_they_are_at_the_call_wherever_they_are_held(
     assert (held.invoke().get(), before.get()) == ([10, 15, 20], [5, 5, 5])
     by_attribute.factor = 6  # type: ignore[attr-defined]
     assert held.invoke().get() == [10, 30, 20]
+
+
+def by_keyword(x: int, *, factor: int = 1) -> int:
+    return factor * x
+
+
+def test_the_function_of_a_task_is_what_it_is_at_the_call(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = (by_attribute, by_default, by_keyword)
+    tasks = [Task(function) for function in functions]
+    before = [one.invoke(5) for one in tasks]
+    assert [one.invoke(5).get() for one in tasks] == [5, 5, 5]
+    monkeypatch.setattr(by_attribute, "factor", 2, raising=False)
+    monkeypatch.setattr(by_default, "__defaults__", (3,))
+    monkeypatch.setitem(by_keyword.__kwdefaults__, "factor", 4)
+    assert [one.invoke(5).get() for one in tasks] == [10, 15, 20]
+    monkeypatch.setattr(by_attribute, "factor", 6)
+    monkeypatch.setattr(by_default, "__code__", (lambda x, factor: -x).__code__)
+    assert [one.invoke(5).get() for one in tasks] == [30, -5, 20]
+    assert [handle.get() for handle in before] == [5, 5, 5]
+
+
+def test_the_keywords_of_a_function_that_is_called_are_what_they_are_at_the_call(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Task(lambda x: by_keyword(x), func_name="calls")
+    assert calls.invoke(5).get() == 5
+    monkeypatch.setitem(by_keyword.__kwdefaults__, "factor", 4)
+    assert calls.invoke(5).get() == 20
+
+
+@task
+def by_own_attribute() -> Any:
+    return by_own_attribute.factor  # type: ignore[attr-defined]
+
+
+def test_attributes_of_a_task_are_what_they_are_at_the_call(client: Pymonik) -> None:
+    asks = Task(lambda: by_own_attribute(), func_name="asks")
+    for factor in (1, 2):
+        by_own_attribute.factor = factor  # type: ignore[attr-defined]
+        assert by_own_attribute.invoke().get() == asks.invoke().get() == factor
 
 
 def test_tasks_and_partials_may_stand_in_containers_that_they_see(client: Pymonik) -> None:

@@ -57,16 +57,22 @@ class ContainerWatch:
         # Attributes of functions that have none.
         self._bare: list[dict[str, Any]] = []
         self.functions = list(functions)
-        self._find([*_bound(function), *chain.from_iterable(map(_seen_by, self.functions))])
-        # Not of the first, which is asked for by way of its task.
-        for space in map(vars, self.functions[1:]):
+        seen = list(chain.from_iterable(map(_seen_by, self.functions)))
+        self._find([*_bound(function), *seen])
+        # Those of the first only where it may see them: most functions never look at themselves.
+        first = self.functions[:1]
+        is_seen = any(vars(one) or any(value is one for value in seen) for one in first)
+        for space in map(vars, self.functions if is_seen else self.functions[1:]):
             self._few.add(space) if space else self._bare.append(space)
+        # What the first is made of, `Code` looks at.
         self._many.functions += self.functions[1:]
+        for keywords in [one.__kwdefaults__ for one in self.functions[1:] if one.__kwdefaults__]:
+            self._many.add(keywords)
         self._few.take()
         self._many.take()
 
     def __bool__(self) -> bool:
-        return bool(self._few or self._many)
+        return bool(self._few or self._many or self._bare)
 
     def hold(self, moment: object) -> bool:
         """Return whether nothing was changed; moment: all is looked at once in each."""
@@ -89,6 +95,8 @@ class ContainerWatch:
                 continue
             met.add(id(obj))
             if _is_called(kind):
+                if _is_task(kind):
+                    self._many.add(_OfTask(obj))
                 open_ones += self._follow(obj, met)
                 continue
             if issubclass(kind, type):
@@ -187,6 +195,19 @@ class _Snapshot:
             return False
 
 
+class _OfTask:
+    """The attributes of a task, as a sequence: those that it finds out by itself do not count."""
+
+    def __init__(self, task: Any) -> None:
+        self._space = vars(task)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for name, value in list(self._space.items()) if name != "_signature")
+
+
 class _Slots:
     """The attributes of an object that has places for them, as a sequence."""
 
@@ -207,8 +228,12 @@ def _is_called(kind: Any) -> bool:
     return (
         kind in (types.FunctionType, types.MethodType)
         or issubclass(kind, functools.partial)
-        or vars(kind).get("__pymonik_role__") == "task"
+        or _is_task(kind)
     )
+
+
+def _is_task(kind: Any) -> bool:
+    return bool(vars(kind).get("__pymonik_role__") == "task")
 
 
 def _goes_along(function: types.FunctionType) -> bool:

@@ -81,9 +81,13 @@ def size_of(buffer: Any) -> int:
     return int(memoryview(buffer).nbytes if size is None else size)
 
 
-def bytes_of(buffer: Any) -> bytes:
-    """Return the bytes of an array."""
-    return buffer.tobytes() if not isinstance(buffer, bytearray) else bytes(buffer)
+def bytes_of(buffer: Any) -> Any:
+    """Return the bytes of an array, and what can be set of one beside them."""
+    if isinstance(buffer, bytearray):
+        return bytes(buffer)
+    if isinstance(buffer, array):
+        return buffer.tobytes()
+    return buffer.tobytes(), buffer.shape, buffer.dtype, buffer.flags.writeable
 
 
 def is_opaque(kind: Any) -> bool:
