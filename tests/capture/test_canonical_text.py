@@ -55,6 +55,30 @@ def differ(source: str, one: str, other: str, *changes: tuple[str, str]) -> bool
     return text(first) != text(script(f"{changed}\nvalue = {other}").value)
 
 
+TAGGED = """
+import numpy as np
+
+class Tagged(np.ndarray):
+    pass
+
+def tagged(tag):
+    made = np.ones(2).view(Tagged)
+    made.tag = tag
+    return made
+"""
+ARRAYS = [
+    "np.ma.masked_array([1, 2], [True, False], hard_mask={} == 1)",
+    "np.ma.masked_array([1, 2], False if {} == 1 else np.ma.nomask)",
+    "tagged({})",
+    "np.ones(6).reshape((2, 3) if {} == 1 else (3, 2))",
+]
+
+
+@pytest.mark.parametrize("made", ARRAYS)
+def test_arrays_differ_by_what_a_task_may_compute_with(made: str) -> None:
+    assert differ(TAGGED, made.format(1), made.format(2))
+
+
 @pytest.mark.parametrize("made", ["chain(1, {})", "chain(20, {})", "ring(5, {})"])
 def test_objects_differ_however_deep_the_difference(made: str) -> None:
     assert differ(NODE, made.format(1), made.format(2))

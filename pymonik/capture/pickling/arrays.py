@@ -113,7 +113,7 @@ def _writable(flat: Any) -> Any:
 
 
 def _reduced_masked(numpy: Any, array: Any, met: list[Any]) -> Any:
-    mask = array.mask if array.mask is not numpy.ma.nomask else None
+    mask: Any = array.mask if array.mask is not numpy.ma.nomask else None
     data = array._data.view(array.baseclass)
     fill = array._fill_value
     is_plain = type(array) is numpy.ma.MaskedArray and type(data) is numpy.ndarray

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymonik.capture.code_text import CodeWriter, hashed, plain
+from pymonik.capture.pickling.arrays import reduce_array
 from pymonik.capture.pickling.type_names import (
     has_definition,
     is_type_name,
@@ -212,7 +213,10 @@ class ValueWriter(ABC):
         """Write an object by what a pickle has of it."""
         reduce = copyreg.dispatch_table.get(kind)
         try:
-            reduced = reduce(value) if reduce is not None else value.__reduce_ex__(5)
+            # NumPy leaves out what changes the values that a task computes.
+            reduced = reduce_array(value, []) if reduce is None else reduce(value)
+            if reduced is NotImplemented:
+                reduced = value.__reduce_ex__(5)
         except RecursionError:
             raise
         except Exception:  # whatever a reducer of the user raises
