@@ -143,11 +143,39 @@ class _GraphTemplate:
 _Template = _GraphTemplate | MapTemplate
 
 
+class _Levels:
+    """The calls of a block by the time that they take, which decides whether `gang` makes it.
+
+    Of maps they decide nothing that a template keeps: all is one map before any pass asks for them.
+    """
+
+    __slots__ = ("_long", "_names", "_own")
+
+    def __init__(self, node: Map, target: Target) -> None:
+        """Note which were long when a graph became a block."""
+        # Names of maps begin with that of their first step; that of the block is none of a level.
+        names = {step.spec.name for step in node.steps} if node.is_block else ()
+        self._names, self._own = tuple(names), node.name
+        self._long = self._long_in(target)
+
+    def are_as_before(self, target: Target) -> bool:
+        """Return whether the same calls are long: no others count."""
+        return not self._names or self._long_in(target) == self._long
+
+    def _long_in(self, target: Target) -> list[str]:
+        return sorted([
+            name
+            for name, each in target.durations.items()
+            if each > LONG and name.startswith(self._names) and name != self._own
+        ])  # fmt: skip
+
+
 class GraphTemplates:
     """The templates of one compiler: of graphs that it has compiled before."""
 
     def __init__(self) -> None:
-        self._templates: WeakKeyDictionary[CallSpec, dict[Any, _Template]] = WeakKeyDictionary()
+        self._templates: WeakKeyDictionary[CallSpec, dict[Any, tuple[_Template, _Levels]]]
+        self._templates = WeakKeyDictionary()
         # How often graphs were compiled, and how often they are to be before they are kept.
         self._met: dict[Any, tuple[int, int]] = {}
         # How many plans were made of templates.
@@ -160,11 +188,13 @@ class GraphTemplates:
         if not templates or graph.aliases:
             return None
         key = _key(graph, optimize, target)
-        template = templates.get(key)
-        plan = None if template is None else template.plan_of(graph.nodes, target)
+        template, levels = templates.get(key, (None, None))
+        if template is None or levels is None or not levels.are_as_before(target):
+            return None
+        plan = template.plan_of(graph.nodes, target)
         if plan is not None:
             self.hits += 1
-        elif template is not None:  # looked at in vain: it costs less each time that it happens
+        else:  # looked at in vain: it costs less each time that it happens
             del templates[key]
             self._met[key] = 0, 2 * self._met.get(key, (0, 1))[1]
         return plan
@@ -186,17 +216,17 @@ class GraphTemplates:
         template = _template_of(graph, plan, optimize)
         if template is None:
             return
-        calls = sum(one.calls for of_spec in self._templates.values() for one in of_spec.values())
+        kept = [one for of_spec in self._templates.values() for one, _ in of_spec.values()]
+        calls = sum(one.calls for one in kept)
         if calls + template.calls > _CALLS:
             self._templates.clear()
         templates = self._templates.setdefault(graph.nodes[0].spec, {})
-        templates[key] = template
+        templates[key] = template, _Levels(plan.graph.nodes[0], target)
 
 
 def _key(graph: Graph, optimize: Any, target: Target) -> tuple[Any, ...]:
     """Return what a plan depends on beside its calls; and, of these, what tells most apart."""
-    long = frozenset([name for name, each in target.durations.items() if each > LONG])
-    about = (target.slots, target.isolates_delegating, target.exchanges, long)
+    about = (target.slots, target.isolates_delegating, target.exchanges)
     first, last = graph.nodes[0], graph.nodes[-1]
     how = (optimize, settings().blob_size, about, graph.notes)
     return (len(graph.nodes), first.lasti, last.lasti, *how)

@@ -86,6 +86,9 @@ shapes = st.lists(
     min_size=2,
     max_size=9,
 )
+durations = st.dictionaries(
+    st.sampled_from(["give", "limited", "give; give", "another"]), st.just(1.0), max_size=1
+)
 values = st.one_of(st.integers(0, 2), st.floats(0, 1), st.text(max_size=2), st.none())
 
 
@@ -110,12 +113,19 @@ def hits(maker: PlanMaker) -> int:
     return maker.graph_templates.hits if maker.graph_templates is not None else 0
 
 
-def check_template(client: Pymonik, shape: Any, plain: Any, target: Target, rows: int) -> int:
-    """Compile graphs that differ in plain values; return how many had the plan of a template."""
+def check_template(
+    client: Pymonik, shape: Any, plain: Any, target: Target, rows: int, seconds: Any = ()
+) -> int:
+    """Compile graphs that differ in plain values; return how many had the plan of a template.
+
+    seconds: what is known of durations meanwhile, for one graph after the other.
+    """
     maker = PlanMaker()
-    for value in plain:
+    for number, value in enumerate(plain):
         graph, _kept = recorded(client, shape, value, rows)
-        made = maker.repeated(graph, True, lambda: target)
+        known = seconds[number] if number < len(seconds) else {}
+        target = replace(target, durations=known)
+        made = maker.repeated(graph, True, lambda now=target: now)
         if made is None:
             maker.make(graph, target, True)
         else:
@@ -131,10 +141,10 @@ def test_a_template_gives_the_plan_that_compiling_gives(
     client: Pymonik, most: int, target: Target
 ) -> None:
     @settings(max_examples=most, deadline=None)
-    @given(shapes, st.lists(values, min_size=4, max_size=4))
-    def law(shape: Any, plain: Any) -> None:
+    @given(shapes, st.lists(values, min_size=6, max_size=6), st.lists(durations, max_size=6))
+    def law(shape: Any, plain: Any, seconds: Any) -> None:
         # A ladder of the shape, whose calls use those of rungs below, and a chain if it is narrow.
-        check_template(client, shape, plain, target, 9 if target.exchanges else 1)
+        check_template(client, shape, plain, target, 9 if target.exchanges else 1, seconds)
 
     law()
 
@@ -157,6 +167,21 @@ def test_a_graph_is_compiled_a_few_times_and_then_no_more(
     client: Pymonik, shape: Any, rows: int
 ) -> None:
     assert check_template(client, shape, range(5), TARGETS[0], rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [(chain(0, 20), 1), ([(0, [8, 9], number > 6) for number in range(8)], 9)],
+    ids=["chain", "gang"],
+)
+def test_units_that_turn_out_to_be_long_let_no_graph_be_compiled_once_more(
+    client: Pymonik, shape: Any, rows: int
+) -> None:
+    graph, _kept = recorded(client, shape, 0, rows)
+    (node,) = PlanMaker().make(graph, TARGETS[0], True).graph.nodes
+    known = {node.name: 1.0}
+    seconds = [{}, known, known, {**known, "another": 1.0}, {**known, "another": 1.0}]
+    assert check_template(client, shape, range(5), TARGETS[0], rows, seconds) == 2
 
 
 @st.composite
@@ -278,7 +303,7 @@ def calls_were_taken_out(graph: Graph, kept: list[Any]) -> tuple[Graph, Target]:
 def test_what_a_plan_depends_on_is_compared(client: Pymonik, change: Any) -> None:
     maker = PlanMaker()
     for value in range(4):
-        graph, kept = recorded(client, chain(0, 12), value)
+        graph, kept = recorded(client, [(0, [8, 9], number > 6) for number in range(8)], value, 9)
         if value < 3:
             maker.make(graph, TARGETS[0], True)
     graph, target = change(graph, kept)
