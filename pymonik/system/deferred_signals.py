@@ -90,7 +90,8 @@ class DeferredSignals:
 class Loading(DeferredSignals):
     """A block that loads modules: no handler, and no finalizer of garbage, finds them half loaded.
 
-    Either may use a client, and would import what this thread is in the midst of.
+    Either may use a client, and would import what this thread is in the midst of; or wait for what
+    a thread does that this one is about to start (`start_thread`).
     """
 
     def __enter__(self) -> Loading:
@@ -109,17 +110,19 @@ class KeepsThread(Protocol):
     _thread: threading.Thread | None
 
 
-def start_thread(owner: KeepsThread, thread: threading.Thread) -> None:
-    """Start the thread that an object keeps, unless a finalizer has started one meanwhile."""
-    if owner._thread is not None:
-        return
-    owner._thread = thread
-    try:
-        with DeferredSignals():
+def start_thread(owner: KeepsThread, thread: threading.Thread) -> threading.Thread:
+    """Start the thread that an object keeps, and return it, or one that a finalizer has started."""
+    # Whoever finds a thread waits for what it does: it runs when garbage is collected again.
+    with Loading():
+        if owner._thread is not None:
+            return owner._thread
+        owner._thread = thread
+        try:
             thread.start()
-    except RuntimeError:  # the system has none to spare
-        owner._thread = None
-        raise
+        except RuntimeError:  # the system has none to spare
+            owner._thread = None
+            raise
+    return thread
 
 
 def _look_who_is_main() -> None:

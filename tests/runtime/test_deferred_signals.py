@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymonik.system.deferred_signals import DeferredSignals
+from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from tests.conformance.seams import Other
 
 ONE, TWO = signal.SIGUSR1, signal.SIGUSR2
@@ -96,6 +97,48 @@ def test_other_threads_exchange_nothing(handled: list[int]) -> None:
             return signal.getsignal(ONE), threading.current_thread() is threading.main_thread()
 
     assert Other(look).value() == (signal.getsignal(ONE), False)
+
+
+class Keeps:
+    """Keeps a thread; notes whether garbage may be collected when it is known, and when it runs."""
+
+    def __init__(self) -> None:
+        self.seen: list[bool] = []
+        self._thread: threading.Thread | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value is not None and name == "_thread":
+            self.seen.append(gc.isenabled())
+        super().__setattr__(name, value)
+
+    def thread(self, start: Callable[[], object]) -> Any:
+        class Started(threading.Thread):
+            def start(self) -> None:
+                start()
+
+        return Started()
+
+
+def test_no_garbage_is_collected_amid_the_start_of_a_thread_that_is_kept() -> None:
+    """Its finalizer would wait for what that thread does, in the thread that is to start it."""
+    keeps = Keeps()
+    first = keeps.thread(lambda: keeps.seen.append(gc.isenabled()))
+    assert start_thread(keeps, first) is keeps._thread is first
+    assert keeps.seen == [False, False]
+    assert gc.isenabled()
+    assert start_thread(keeps, keeps.thread(lambda: keeps.seen.append(True))) is first
+    assert len(keeps.seen) == 2
+
+
+def test_a_thread_that_cannot_be_started_is_not_kept() -> None:
+    def fail() -> None:
+        raise RuntimeError("can't start new thread")
+
+    keeps = Keeps()
+    with pytest.raises(RuntimeError, match="new thread"):
+        start_thread(keeps, keeps.thread(fail))
+    assert keeps._thread is None
+    assert gc.isenabled()
 
 
 def forked(look: Callable[[], bool]) -> bool:
