@@ -23,7 +23,7 @@ MODULES = ("pymonik.system.conditions", "pymonik.runtime.host", "pymonik.backend
 def led() -> Changed:
     """Make the condition of a host that nobody leads, so that who waits does."""
     leadership = Leadership(lambda end: False, lambda: None, lambda: True)
-    leadership._held.release()
+    leadership._leader.clear()
     return Changed(leadership)
 
 

@@ -27,7 +27,7 @@ def resting(client: Pymonik) -> Host:
     """Return the host of a client that has waited for a call, once its own thread rests."""
     assert square.invoke(1, pymonik=client).get() == 1
     host: Host = client.parts.engine.opened()._host  # type: ignore[attr-defined]
-    until(lambda: not host._leadership._held.locked())
+    until(lambda: not host._leadership.is_led)
     return host
 
 
@@ -146,6 +146,42 @@ def test_what_runs_amid_a_turn_may_send_more_while_a_call_is_cancelled(
         assert made[0].get() == 9
 
 
+class Called:
+    """What calls the host's thread back; it does something else amid its rest once it is called."""
+
+    def __init__(self, lock: Any, action: Callable[[], object]) -> None:
+        self._lock, self._actions = lock, [action]
+
+    def acquire(self, timeout: float) -> bool:
+        if self._actions:
+            self._actions.pop()()
+        return bool(self._lock.acquire(timeout=timeout))
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_what_is_cancelled_amid_the_rest_of_the_hosts_thread_is_done_when_that_is_over(
+    host: Host, gate: Gate
+) -> None:
+    """By a finalizer, in the thread that it would wait for."""
+    done = square.invoke(3)
+    client: Any = done._client
+    answers: list[bool] = []
+
+    def finalize() -> None:
+        handle = pass_gate.invoke(gate.path, pymonik=client)
+        client.flush()
+        answers.append(handle.cancel())
+
+    leadership: Any = host._leadership
+    leadership._called = Called(leadership._called, finalize)
+    leadership.call()
+    until(lambda: answers and host.is_idle)
+    assert answers == [True]
+    assert done.get() == 9
+
+
 class Interrupted(Exception):
     """Raised by a handler, as Ctrl-C raises KeyboardInterrupt."""
 
@@ -230,7 +266,7 @@ class Loop:
 
     def free(self) -> Leadership:
         """Let go of the right to lead, as the host's thread does when it rests."""
-        self.leadership._held.release()
+        self.leadership._leader.clear()
         return self.leadership
 
 
@@ -249,7 +285,7 @@ def test_a_turn_that_a_signal_comes_amid_is_done_to_its_end(handler: Callable[..
     assert len(done) == 1
     assert done != [handler]
     assert signal.getsignal(signal.SIGUSR1) is handler
-    assert not loop.leadership._held.locked()
+    assert not loop.leadership.is_led
 
 
 def test_the_hosts_thread_is_called_back_for_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,10 +293,10 @@ def test_the_hosts_thread_is_called_back_for_what_is_left(monkeypatch: pytest.Mo
     loop = Loop(lambda: setattr(loop, "is_busy", True))
     loop.leadership._waited = leadership.time.monotonic()
     own = Other(loop.leadership.rest)
-    until(lambda: not loop.leadership._held.locked())
+    until(lambda: not loop.leadership.is_led)
     assert loop.leadership.lead(lambda: loop.is_busy, None)
     own.value()
-    assert loop.leadership._held.locked()
+    assert loop.leadership.is_led
 
 
 def test_the_hosts_thread_is_called_for_what_came_amid_the_turn_of_who_sends() -> None:
@@ -270,7 +306,7 @@ def test_the_hosts_thread_is_called_for_what_came_amid_the_turn_of_who_sends() -
     assert free._called.acquire(blocking=False)
     free.take_turn()
     assert not free._called.acquire(blocking=False)
-    assert not free._held.locked()
+    assert not free.is_led
 
 
 def test_a_signal_amid_the_turn_of_who_sends_keeps_nobody_waiting(
@@ -283,7 +319,7 @@ def test_a_signal_amid_the_turn_of_who_sends_keeps_nobody_waiting(
     loop = Loop(turn)
     with pytest.raises(Interrupted), DeferredSignals():
         loop.free().take_turn()
-    assert not loop.leadership._held.locked()
+    assert not loop.leadership.is_led
     assert loop.leadership._called.acquire(blocking=False)
 
 
@@ -301,7 +337,7 @@ def test_who_leads_looks_before_the_first_turn() -> None:
     """What came between the last look of who waits and its lead was announced to nobody."""
     loop = Loop()  # no turn would ever tell
     assert loop.free().lead(lambda: True, None)
-    assert not loop.leadership._held.locked()
+    assert not loop.leadership.is_led
 
 
 def test_what_comes_just_before_a_thread_leads_is_not_waited_for(
@@ -314,7 +350,7 @@ def test_what_comes_just_before_a_thread_leads_is_not_waited_for(
     def lead_late(*args: Any) -> bool:
         monkeypatch.setattr(host._leadership, "lead", lead)
         Other(square.invoke(4, pymonik=client).get).value()
-        until(lambda: host.is_idle and not host._leadership._held.locked())
+        until(lambda: host.is_idle and not host._leadership.is_led)
         return lead(*args)
 
     monkeypatch.setattr(host._leadership, "lead", lead_late)
@@ -360,6 +396,68 @@ def test_who_waits_amid_a_turn_is_refused_and_not_left_to_wait_for_ever() -> Non
     loop = Loop(turn)
     assert loop.free().lead(lambda: bool(errors), None)
     assert len(errors) == 1
+
+
+def test_who_waits_amid_the_rest_of_the_hosts_thread_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A finalizer; once the others have waited, nobody would do what it waits for."""
+    monkeypatch.setattr(leadership, "_EXPECTED", NEVER)
+    loop = Loop()
+    led, refused = loop.leadership, list[BackendError]()
+
+    def is_busy() -> bool:
+        if not led.is_led:
+            with pytest.raises(BackendError, match="finalizer") as caught:
+                led.lead(lambda: False, None)
+            refused.append(caught.value)
+        return bool(refused)
+
+    def rest() -> None:
+        led.begin(threading.get_ident())
+        led._waited = leadership.time.monotonic()
+        led.rest()
+        led.leave()
+
+    led._is_busy = is_busy
+    Other(rest).value()
+    assert refused
+    assert led.is_led
+    assert not led.leads_here
+
+
+class Collecting(dict[str, Any]):
+    """Who leads; right behind the taking of the right, garbage is collected."""
+
+    def __init__(self, finalize: Callable[[], object]) -> None:
+        super().__init__()
+        self._finalize = finalize
+
+    def setdefault(self, key: str, thread: Any = None) -> Any:
+        leader = super().setdefault(key, thread)
+        self._finalize()
+        return leader
+
+
+@pytest.mark.parametrize("sends", [False, True])
+def test_who_waits_right_behind_the_taking_of_the_lead_is_refused(sends: bool) -> None:
+    """A finalizer, which would wait for its own thread; where it sends, it takes no turn."""
+    refused: list[BackendError] = []
+
+    def finalize() -> None:
+        loop.leadership.take_turn()
+        with pytest.raises(BackendError, match="finalizer") as caught:
+            loop.leadership.lead(lambda: False, None)
+        refused.append(caught.value)
+
+    loop = Loop(lambda: None)
+    loop.leadership._leader = Collecting(finalize)
+    if sends:
+        loop.leadership.take_turn()
+    else:
+        assert loop.leadership.lead(lambda: not loop.turns, None)
+    assert len(refused) == 1
+    assert not loop.turns
 
 
 def test_who_leads_looks_again_whenever_it_is_asked_to() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pymonik.runtime.host.host import Host
+from tests.conformance.seams import until
 
 from .units import unit
 
@@ -74,6 +76,24 @@ def test_what_a_finalizer_asks_for_amid_the_start_of_an_engine_is_done_by_one_th
     assert all(event.wait(60) for event in done)
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("pymonik-asked-amid-its-start") == 1
+    host.close()
+
+
+def test_the_thread_of_an_engine_is_known_before_garbage_is_collected_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its finalizer may come before the first line of ours there, and is told that it leads."""
+    host, seen, real = Host(1, 1), list[bool](), Host._run
+
+    def run(self: Host) -> None:
+        until(gc.isenabled)
+        seen.append(self._leadership.leads_here)
+        real(self)
+
+    monkeypatch.setattr(Host, "_run", run)
+    host.call_soon(lambda: None)
+    until(lambda: seen)
+    assert seen == [True]
     host.close()
 
 

@@ -28,7 +28,7 @@ from pymonik.runtime.host.scheduler import Scheduler
 from pymonik.runtime.host.scheduler_state import SchedulerState
 from pymonik.runtime.host.subtasks import SubtaskHandler
 from pymonik.system.conditions import Answer
-from pymonik.system.deferred_signals import DeferredSignals, start_thread
+from pymonik.system.deferred_signals import DeferredSignals, Loading, start_thread
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
 from pymonik.system.waits import yielding_lock, yielding_locks
@@ -228,7 +228,9 @@ class Host:
             if over is None and self._thread is None:
                 # A daemon: Python waits for all others before it calls `_close_all`, which ends it.
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                start_thread(self, thread)
+                # Until it is known as the one that leads: a finalizer may come in it before `_run`.
+                with Loading():
+                    self._leadership.begin(start_thread(self, thread).ident)
                 return
         if over is not None:  # no thread runs it any more: it ends as the engine did
             self._drain(over)
@@ -245,7 +247,7 @@ class Host:
     # Run by the host's own thread.
     def _run(self) -> None:
         try:
-            self._leadership.begin()
+            self._leadership.begin(threading.get_ident())
             while not self._closing:
                 self._loop.turn()
                 self._leadership.rest()
@@ -265,6 +267,7 @@ class Host:
             self._loop.release_idle(is_orderly=self._closing)
             self._pool.close()
             self._environments.close()
+            self._leadership.leave()
 
     def _drain(self, over: Failure) -> None:
         with self._draining:

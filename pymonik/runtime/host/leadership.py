@@ -27,6 +27,8 @@ _EXPECTED = 0.02
 # How often the host's thread looks then whether there is something to do that no thread waits for:
 # units that are sent without a wait begin that much late.
 _NAP, _LONG_NAP = 0.001, 0.004
+# What the dictionary that has who leads calls it.
+_RIGHT = "right"
 # The end of a wait that does not wait.
 _PAST = float("-inf")
 # Frames that a turn may need on top of those of who waits: a user's own recursion must not be what
@@ -49,11 +51,13 @@ class Leadership:
         is_busy: Callable[[], bool],
     ) -> None:
         self._turn, self._wake, self._is_busy = turn, wake, is_busy
-        # The right itself: who holds it runs the loop.
-        self._held = fork_safe(threading.Lock())
-        # Taken here for the host's thread, which has not begun: nobody leads before `begin`, and a
-        # lock has no owner.
-        self._held.acquire()
+        # The right itself: the thread that runs the loop, while one does. Taken by `setdefault` and
+        # given back by `clear`, each one step of C: who takes a lock would be known as its owner
+        # only behind that, and a finalizer in between would wait for its own thread. At first
+        # nobody can take it: it is that of the host's thread, which has not begun.
+        self._leader: dict[str, int | None] = {_RIGHT: None}
+        # The number of the host's own thread, from its start to its end.
+        self._own: int | None = None
         # Free when the host's thread is called back; held by no thread in particular.
         self._called = fork_safe(threading.Lock())
         self._called.acquire()
@@ -63,33 +67,32 @@ class Leadership:
         self.is_lent = self._is_asked = False
         # Whether the host's thread was called, maybe while somebody led (`take_turn`).
         self._is_called = False
-        # The thread that leads, where any has led yet.
-        self._leader = 0
         # What a turn has raised in a thread that waited: the engine fails of it.
         self._error: BaseException | None = None
 
-    def begin(self) -> None:
-        """Lead for the first time; called by the host's thread."""
-        self._leader = threading.get_ident()
+    def begin(self, thread: int | None) -> None:
+        """Let the host's thread lead, by its number; called by it, and by who has started it."""
+        self._own = thread
+
+    def leave(self) -> None:
+        """Let no thread lead any more: the host's ends, and another one may get its number."""
+        self._own = self._leader[_RIGHT] = None
 
     def rest(self) -> None:
         """Let others lead as long as one is expected to: the host's thread comes back leading.
 
-        Raises what was raised meanwhile.
+        Raises what was raised meanwhile. A finalizer that runs amid this counts as one amid a turn
+        (`leads_here`): nobody else would do what it waits for when the others have had enough.
         """
         if not self._may_rest():
             return
-        nap, leader = _NAP, threading.get_ident()
-        self._held.release()
-        try:
-            while self._held.locked() or self._may_rest():
-                # Wakes early when it is called; else it looks by itself, since who sends without a
-                # wait does not call.
-                self._called.acquire(timeout=nap)
-                nap = min(2 * nap, _LONG_NAP) if self._held.locked() else _NAP
-        finally:
-            self._held.acquire()
-            self._leader = leader
+        nap = _NAP
+        self._leader.clear()
+        while self._may_rest() or self._leader.setdefault(_RIGHT, self._own) != self._own:
+            # Wakes early when it is called; else it looks by itself, since who sends without a
+            # wait does not call.
+            self._called.acquire(timeout=nap)
+            nap = min(2 * nap, _LONG_NAP) if self._leader else _NAP
         if self._error is not None:
             raise self._error
 
@@ -103,8 +106,9 @@ class Leadership:
 
         Return what `is_over` has said, None where this thread has not led to the end of its wait.
         """
+        thread, leader = threading.get_ident(), self._leader
         # It would wait for itself. A wait that is over already is none.
-        if self._leader == threading.get_ident():
+        if thread == self._own or leader.get(_RIGHT) == thread:
             if result := is_over():
                 return result
             raise BackendError(
@@ -113,14 +117,14 @@ class Leadership:
             )
         # Now, not only at the end: the host's thread may be deciding whether to rest.
         self._waited = time.monotonic()
-        if self._held.locked() or not _has_room():
+        if leader or not _has_room():
             self.give_up()
             return None
         # A handler of the user's may raise, as that of Ctrl-C does: not amid a turn.
         with DeferredSignals(self._wake) as signals:
-            if not self._held.acquire(blocking=False):
+            if leader.setdefault(_RIGHT, thread) != thread:
                 return None
-            self._leader, self.is_lent, self._is_asked = threading.get_ident(), True, False
+            self.is_lent, self._is_asked = True, False
             try:
                 # It may have come before this thread led, and woke no thread.
                 if result := is_over():
@@ -142,8 +146,8 @@ class Leadership:
                             break
             finally:
                 self._waited = time.monotonic()
-                self._leader, self.is_lent = 0, False
-                self._held.release()
+                self.is_lent = False
+                leader.clear()
                 self.give_up()
         return None
 
@@ -153,17 +157,17 @@ class Leadership:
         It waits for nothing. Who waits for what was asked leads later: until then it is under way.
         Called within `DeferredSignals`: what a handler raises is not to be raised amid a turn.
         """
+        thread, leader = threading.get_ident(), self._leader
         # First who leads: in a finalizer that runs amid a turn it is this very thread.
-        if self._held.locked() or self._has_ended or not _has_room():
+        if leader or self._has_ended or not _has_room():
             return
-        if not self._held.acquire(blocking=False):
+        if leader.setdefault(_RIGHT, thread) != thread:
             return
-        self._leader, self._is_called = threading.get_ident(), False
+        self._is_called = False
         try:
             self._take_turn(_PAST)
         finally:
-            self._leader = 0
-            self._held.release()
+            leader.clear()
             # In this order: who calls from now on finds that nobody leads.
             if self._is_called or self._error is not None:
                 self.call()
@@ -181,16 +185,22 @@ class Leadership:
             return False
 
     @property
+    def is_led(self) -> bool:
+        """Return whether any thread leads."""
+        return bool(self._leader)
+
+    @property
     def leads_here(self) -> bool:
-        """Return whether this thread leads."""
-        return self._leader == threading.get_ident()
+        """Return whether this thread leads, or is the host's own, which no other may wait for."""
+        thread = threading.get_ident()
+        return thread == self._own or self._leader.get(_RIGHT) == thread
 
     def call(self) -> None:
         """Call the host's thread back, unless somebody leads, who sees to it."""
         # Not a promise, since it may be let go of right now: who lets go calls by itself
         # (`give_up`, `take_turn`).
         self._is_called = True
-        if not self._held.locked():
+        if not self._leader:
             with contextlib.suppress(RuntimeError):  # it has been called
                 self._called.release()
 
