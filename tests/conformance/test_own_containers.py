@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from datetime import date
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import pytest
 
 from pymonik import Pymonik, Task
+from pymonik.capture.freeze import content_of
+from pymonik.capture.pickling import containers
 
 
 class Upper(dict[str, Any]):
@@ -218,3 +223,43 @@ class Interned(str):
 def test_a_constructor_that_can_be_called_is(client: Pymonik) -> None:
     one = Interned("one")
     assert Task(lambda made: made, func_name="echo").invoke(one).get() is one
+
+
+class Money(Decimal):
+    unit: str = "none"
+
+
+class Day(date):
+    unit: str = "none"
+
+
+class Place(type(PurePath())):  # type: ignore[misc]
+    unit: str = "none"
+
+
+@pytest.mark.parametrize("made", [Money("1.50"), Day(2024, 2, 29), Place("a/b")])
+def test_numbers_dates_and_paths_keep_their_attributes(client: Pymonik, made: Any) -> None:
+    made.unit = "own"
+    unit_of = Task(lambda value: (type(value).__name__, value.unit, str(value)), func_name="unit")
+    assert unit_of.invoke(made).get() == (type(made).__name__, "own", str(made))
+    back = Task(lambda value: value, func_name="same").invoke(made).get()
+    assert (back, back.unit, type(back)) == (made, "own", type(made))
+
+
+class Seen(OrderedDict[str, int]):
+    """Cannot be filled before its constructor has run."""
+
+    def __init__(self, *given: Any) -> None:
+        self.order: list[str] = []
+        super().__init__(*given)
+
+    def __setitem__(self, key: str, value: int) -> None:
+        super().__setitem__(key, value)
+        self.order.append(key)
+
+
+def test_a_container_of_a_package_is_left_to_how_its_authors_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(containers, "_is_of_program", lambda kind: False)
+    assert content_of(Seen({"a": 1})).load() == {"a": 1}

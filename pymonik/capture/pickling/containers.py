@@ -19,12 +19,16 @@ from typing import Any
 from pymonik._pickled import pickled
 from pymonik.capture.definitions.by_value import is_by_value
 from pymonik.capture.importer import is_shipped
+from pymonik.capture.pickling.answering import set_attributes
+from pymonik.system.attributes import attribute
 
 # What comes first in the order of resolution counts: an `OrderedDict` is a `dict`, too.
 _BASES: tuple[Any, ...] = (defaultdict, deque, Counter, OrderedDict, set, frozenset, dict, list)
 _VALUES: tuple[Any, ...] = (tuple, str, int, float, bytes)
 # Their `__reduce__` leaves out what attributes an object has.
 _WITHOUT_STATE = (defaultdict, Counter)
+# So do those of what these modules define.
+_OF_STDLIB = frozenset({"datetime", "decimal", "fractions", "pathlib"})
 # By which of their methods `pickle` looks at what they hold, and fills them.
 _BY_KEYS, _IN_ORDER = ("__setitem__", "items"), ("extend", "append", "__iter__")
 _FILLED_BY = {defaultdict: _BY_KEYS, OrderedDict: _BY_KEYS, dict: _BY_KEYS, list: _IN_ORDER}
@@ -45,6 +49,9 @@ def base_of(kind: Any) -> Any:
         is_called = _needs_arguments(kind)
     else:
         is_called = any(_is_own(kind, base, name) for name in called)
+    filled = any(_is_own(kind, base, name) for name in _FILLED_BY.get(base, ()))
+    if filled and not _is_of_program(kind):  # it may need what its own constructor has set
+        return None
     is_stripped = base in _WITHOUT_STATE and _is_of_program(kind)
     return base if is_called or is_stripped or _fills_itself(kind, base) else None
 
@@ -117,6 +124,21 @@ def reduce_value(obj: Any, base: Any) -> Any:
 def new_value(base: Any, kind: Any, *given: Any) -> Any:
     """Make a value as the one that it extends is made."""
     return base.__new__(kind, *given)
+
+
+def reduce_with_attributes(obj: Any, kind: Any) -> Any:
+    """Return how a pickle makes a number, a date or a path that has attributes of its own.
+
+    NotImplemented: it has none, or its class says itself how it is pickled.
+    """
+    names = ("__reduce__", "__reduce_ex__")
+    owner = next(base for base in kind.__mro__ if any(name in vars(base) for name in names))
+    if owner.__module__.partition(".")[0] not in _OF_STDLIB:
+        return NotImplemented
+    own, reduced = attribute(obj, "__dict__"), obj.__reduce_ex__(4)
+    if not own or not isinstance(reduced, tuple) or len(reduced) != 2:
+        return NotImplemented
+    return *reduced, dict(own), None, None, set_attributes
 
 
 def reduce_container(obj: Any, base: Any) -> Any:

@@ -41,6 +41,7 @@ from pymonik.capture.pickling.containers import (
     base_of,
     reduce_container,
     reduce_value,
+    reduce_with_attributes,
     value_base_of,
 )
 from pymonik.capture.pickling.function_parts import (
@@ -242,6 +243,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # which has no types
                 return reduce_container(obj, base)
             if (base := value_base_of(kind)) is not None:
                 return reduce_value(obj, base)
+            if (reduced := reduce_with_attributes(obj, kind)) is not NotImplemented:
+                return reduced
         return reduce_array(obj, self.arrays)
 
     def _reduce_function(self, function: Any) -> Any:
