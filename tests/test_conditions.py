@@ -13,7 +13,9 @@ import pytest
 from pymonik.backend.armonik.tracker import Waiters
 from pymonik.runtime.host.condition import Changed
 from pymonik.runtime.host.leadership import Leadership
-from pymonik.system.conditions import SafeCondition
+from pymonik.system import conditions
+from pymonik.system.conditions import Latch, SafeCondition
+from pymonik.system.waits import yielding_lock, yielding_locks
 from tests.conformance.seams import PATIENCE, Other
 from tests.interruption import Interruption, is_free
 
@@ -58,21 +60,32 @@ def test_a_wait_without_the_lock_is_refused_and_takes_none(made: Callable[[], An
     assert Other(partial(is_free, condition)).value()
 
 
+@pytest.fixture
+def no_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first sleep of a wait, behind which it looks whether it keeps others out, be none."""
+    monkeypatch.setattr(conditions, "MOMENT", 0.0)
+
+
 class Finalizing(deque[Any]):
-    """Waiters of a condition, where garbage is collected before the first is among them."""
+    """Waiters of a condition, where garbage is collected before the second is among them.
+
+    The first sleeps for a moment only, after which it looks again by itself.
+    """
 
     def __init__(self, finalize: Callable[[], object]) -> None:
         super().__init__()
-        self._finalize = [finalize]
+        self._due = [finalize, lambda: None]
 
     def append(self, waiter: Any) -> None:
-        if self._finalize:
-            self._finalize.pop()()
+        if self._due:
+            self._due.pop()()
         super().append(waiter)
 
 
 @pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])
-def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(made: Callable[[], Any]) -> None:
+def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(
+    made: Callable[[], Any], no_moment: None
+) -> None:
     condition, come = made(), list[int]()
 
     def bring() -> None:
@@ -93,6 +106,42 @@ def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(made: Callable
             return bool(condition.wait_for(lambda: come))
 
     assert Other(wait).value()
+
+
+@pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])
+def test_what_comes_while_a_finalizer_amid_a_wait_waits_for_something_else_is_seen(
+    made: Callable[[], Any], no_moment: None
+) -> None:
+    """It yields the lock, after the look at what is waited for and before the sleep."""
+    condition, come, latch = made(), list[int](), Latch()
+
+    def bring() -> None:
+        with condition:
+            come.append(1)
+            condition.notify_all()
+        latch.open()
+
+    def finalize() -> None:
+        other = Other(bring)
+        latch.wait()
+        other.join()
+
+    condition._waiters = Finalizing(finalize)
+
+    def wait() -> bool:
+        with condition:
+            return bool(condition.wait_for(lambda: come))
+
+    assert Other(wait).value()
+
+
+def test_who_looks_by_itself_and_waits_sleeps_though_others_yield() -> None:
+    """It would turn round and round: a wait that nobody has looked for has missed nothing."""
+    condition, lock = SafeCondition(), yielding_lock()
+    with lock:
+        yielding_locks(lambda: None)
+    with condition:
+        assert not condition.wait(0.001)
 
 
 @pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])

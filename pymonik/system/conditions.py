@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pymonik.system.held_locks import held_here
-from pymonik.system.waits import MOMENT, without, yielding_lock, yielding_locks
+from pymonik.system.waits import MOMENT, last_yield, without, yielding_lock, yielding_locks
 
 T = TypeVar("T")
 
@@ -29,8 +29,11 @@ class SafeCondition(threading.Condition):
     # What the base class takes from its lock.
     _lock: Any
     _is_owned: Callable[[], bool]
-    # Whether a finalizer amid a wait of this thread may have waited, too, and so let others go on.
+    # Whether the lock was let go of since who holds it has looked at what it waits for: by a wait
+    # of its own on this very condition, as that of a finalizer is, or by one on anything else,
+    # which yields it. `_looked` is the `last_yield` of that look; None where nobody has looked yet.
     _is_stale = False
+    _looked: object = None
 
     def __init__(self) -> None:
         # Of whoever keeps the condition, who says what it guards.
@@ -54,7 +57,7 @@ class SafeCondition(threading.Condition):
         """Wait until `predicate()` is true, as a condition does."""
 
         def look() -> Any:
-            self._is_stale = False
+            self._is_stale, self._looked = False, last_yield()
             return predicate()
 
         wait_for = super().wait_for
@@ -84,8 +87,9 @@ class SafeCondition(threading.Condition):
 
     def _release_save(self) -> Any:
         # Called between the look at what is waited for and the sleep, by who will be woken from
-        # now on. What has come since the look, while a finalizer waited, has woken others only.
-        if self._is_stale:
+        # now on. What has come since the look, while a finalizer waited for this or for anything
+        # else, has woken others only.
+        if self._is_stale or self._looked not in (None, last_yield()):
             threading.Condition.notify_all(self)
         return self._let_go()
 

@@ -20,6 +20,15 @@ T = TypeVar("T")
 # waits are over by then, and only that of a finalizer can hold a lock.
 MOMENT = 0.25
 
+# An object of each time that locks of a section were free, and are held again: who has looked at
+# what they guard, and finds another one here, is to look again. Of all threads: it is seldom.
+_last_yield: object = object()
+
+
+def last_yield() -> object:
+    """Return what is another object once any thread has yielded locks amid a section."""
+    return _last_yield
+
 
 def yielding_locks(wait: Callable[[], T]) -> T:
     """Return what a wait returns; locks of this thread are free meanwhile."""
@@ -55,6 +64,7 @@ def _take_all(states: dict[Any, Any]) -> None:
 
     Those that this thread holds already are left alone: a handler may have raised amid this.
     """
+    global _last_yield
     missing = [lock for lock in states if not lock._is_owned()]
     while missing:
         first, *others = missing
@@ -72,6 +82,8 @@ def _take_all(states: dict[Any, Any]) -> None:
     for lock in missing:
         for _ in range(states[lock][0] - 1):  # how often it was held
             lock.acquire()
+    # Once all are held: others have changed what they guard until now.
+    _last_yield = object()
 
 
 class PatientLock:
