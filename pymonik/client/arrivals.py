@@ -66,17 +66,16 @@ class ArrivalWait:
         backend = self._engine.opened()
         arrivals = backend.traits.arrivals
         changed = arrivals.changed
-        unexpected: list[tuple[Any, int]] = []
+        # Of this thread: whoever brings news looks on its behalf, who may be amid a flush.
+        is_amid_flush = self._state.lock._is_owned()
 
-        def is_lost() -> list[tuple[Any, int]]:
+        def lost_value() -> tuple[Any, int] | None:
             value = awaited()
-            if value is not None and self.is_lost(*value):
-                unexpected.append(value)
-            return unexpected
+            return value if value is not None and self._is_lost(*value, is_amid_flush) else None
 
         def may_end() -> Any:
-            # True where it is over, else why it never will be.
-            return is_over() or arrivals.problem or is_lost()
+            # True where it is over, else why it never will be: an error, or what is lost.
+            return is_over() or arrivals.problem or lost_value()
 
         def sleep(seconds: float | None) -> bool:
             # What comes while `is_over` is asked wakes this thread: it is asked with the condition
@@ -84,7 +83,7 @@ class ArrivalWait:
             with changed:
                 ended = changed.wait_for(may_end, seconds)
                 if ended and ended is not True and not is_over():
-                    raise arrivals.problem or self._never(*unexpected[0])
+                    raise arrivals.problem or self._never(*ended)
             return bool(ended)
 
         has_come = False
@@ -105,13 +104,16 @@ class ArrivalWait:
         return amid_flush() if is_ours else lost(node, index)
 
     def is_lost(self, node: Any, index: int) -> bool:
-        """Return whether a value has not come, and nothing will bring it."""
+        """Return whether a value has not come, and nothing will bring it; to who asks for it."""
+        return self._is_lost(node, index, self._state.is_held_here)
+
+    def _is_lost(self, node: Any, index: int, is_amid_flush: bool) -> bool:
         location, place = node.location.at(node.offset + index)
         if location.output is None:  # as `is_kept` asks
             return True
         # Its unit may be among those of others: their end tells. Not those of this thread, which
         # sends no more of them while it waits.
-        if self._state.plans_under_way and not self._state.is_held_here:
+        if self._state.plans_under_way and not is_amid_flush:
             return False
         outputs, place = location.locate(place)
         if outputs.columns[location.output][place] is not PENDING:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import pymonik.client.handled as handled_module
 from pymonik.client.handled import Handled
 from pymonik.client.waiter import Waiter
 from pymonik.errors import BackendError, LostValueError, NoClientError, TaskFailed
+from pymonik.system.conditions import SafeCondition
 from pymonik.values.outcome import Failure
 from tests.conformance.seams import PATIENCE, Other, until
 
@@ -110,6 +113,38 @@ def test_while_a_plan_is_on_its_way_nothing_is_lost() -> None:
     assert not alone.arrivals.is_lost(handle._node, 0)
     alone.state.plans_under_way = 0
     assert alone.arrivals.is_lost(handle._node, 0)
+
+
+class Told(SafeCondition):
+    """A condition on which who brings news looks on behalf of those who wait, as that of a host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions: list[Any] = []
+
+    def wait_for(self, predicate: Any, timeout: float | None = None) -> Any:
+        self.questions.append(predicate)
+        return super().wait_for(predicate, timeout)
+
+
+def test_who_brings_news_amid_a_flush_does_not_find_what_another_waits_for_lost() -> None:
+    """It is on its way: only who sends it waits for it in vain meanwhile."""
+    alone = Waits()
+    alone.backend.changed = told = Told()
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    lost = alone.backend.lost
+    lost.add(id(alone.backend.units[0].outputs))
+    alone.state.plans_under_way = 1
+    other = Other(lambda: alone.waiter.value(handle, None))
+    until(lambda: told._waiters)  # type: ignore[attr-defined]
+    with alone.state.lock, told:
+        assert not told.questions[-1]()
+        told.notify_all()
+    lost.clear()
+    alone.state.plans_under_way = 0
+    alone.backend.answer([2])
+    assert other.value() == 2
 
 
 def test_a_broken_backend_ends_the_wait() -> None:
