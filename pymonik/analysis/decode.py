@@ -21,7 +21,7 @@ from pymonik.graph.ir import Call, External, Graph, Put
 from pymonik.graph.passes import PASSES
 from pymonik.graph.slots import ListOf, Ref, Template
 from pymonik.graph.target import Target
-from pymonik.graph.value_state import ALWAYS
+from pymonik.graph.value_state import ALWAYS, Liveness
 from pymonik.graph.verify import verify
 from pymonik.humanize import literal
 from pymonik.plan.plan import Source
@@ -134,8 +134,8 @@ class Reader:
         if spawn_key is not None:
             plain.number(spawn_key, most=None)
         spec = self.specs[plain.number(entry["spec"], most=SLOTS)]
-        liveness = ALWAYS if plain.flag(entry["wanted"]) else None
-        return Call(liveness, spec, args, n, site, 0, label, spawn_key)
+        liveness = ALWAYS if plain.flag(entry["wanted"]) else Liveness()
+        return Call(liveness).fill(spec, args, n, site, 0, label, spawn_key)
 
     def _external(self, entry: dict[str, Any]) -> External:
         """Return a value of another program, which no file holds: it is nowhere, and pending."""

@@ -122,7 +122,7 @@ class Pymonik(Scope):
             seed=seed,
             certificates=(certificate_authority, client_certificate, client_key),
         )
-        self._blocks = Blocks()
+        self._blocks, self.ready = Blocks(), None
         self._surroundings = settings.surroundings()
         if settings.environment is not None:
             self.parts.engine.check_environment(settings.environment)

@@ -62,5 +62,6 @@ def _assembled(client: Any) -> ClientParts:
             # Unless a finalizer of the user's, amid this, has put together others, and used them.
             vars(client).setdefault("parts", parts)
             _LIFETIMES.add(parts.lifetime)
+            client.ready = vars(client)["parts"].recorder
         made: ClientParts = vars(client)["parts"]
         return made

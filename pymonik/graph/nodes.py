@@ -8,7 +8,7 @@ the maps of `ir`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -23,27 +23,21 @@ if TYPE_CHECKING:
     from pymonik.values.location import Location
 
 
-# Begins a call without `Call.__new__`, which is Python: who does so writes all of its fields.
-new_call: Callable[[type[Call], Any], Call] = ref.__new__
-
-
 class Call(ValueState, ref[Any]):
     """A call (`n` is None, `args` are slot values) or a map (`args` are columns), as recorded.
 
     It *is* a weak reference to its liveness, the handle of a call or the `Liveness` of a map: while
     that lives, somebody can ask for its values. A reference beside it would be one object more a
     call, and a pass of the garbage collector visits all of them.
+
+    It has no constructor in Python, for which each call would pay: who makes one of a liveness has
+    `fill` write its fields, or writes all of them.
     """
 
     __slots__ = (*STATE, "__weakref__", "_args", "lasti", "n", "site", "spec")
 
-    def __new__(cls, liveness: Any, *_: Any, **__: Any) -> Any:
-        """Begin a call that is wanted while an object lives; None where nobody asks for it."""
-        return ref.__new__(cls, Liveness() if liveness is None else liveness)
-
-    def __init__(
+    def fill(
         self,
-        liveness: Any,
         spec: CallSpec,
         args: tuple[Any, ...],
         n: int | None,
@@ -51,7 +45,8 @@ class Call(ValueState, ref[Any]):
         lasti: int,
         label: str | dict[int, str] | None = None,
         spawn_key: Any = None,
-    ) -> None:
+    ) -> Call:
+        """Write all fields, as of what no flush has taken yet; return itself."""
         self.spec = spec
         self._args: tuple[Any, ...] | None = args
         self.n = n
@@ -64,6 +59,7 @@ class Call(ValueState, ref[Any]):
         self.ids = None
         self.location = None
         self.offset = 0
+        return self
 
     # Two calls are two, though one object may keep both of them wanted.
     __eq__ = object.__eq__
@@ -125,7 +121,17 @@ class Call(ValueState, ref[Any]):
         return line_alone(self, sources_of(self.args))
 
 
-class StandIn(Call):
+class _Derived(Call):
+    """A call that is made of another."""
+
+    __slots__ = ()
+
+    def __new__(cls, liveness: Any, *_: Any) -> Any:
+        """Begin one that is wanted while an object lives; None where nobody asks for it."""
+        return ref.__new__(cls, Liveness() if liveness is None else liveness)
+
+
+class StandIn(_Derived):
     """A call that stands in a graph for one that was recorded, which stays as it was.
 
     The graph's `aliases` name it for `original`, which other calls go on naming. Where its value
@@ -137,12 +143,12 @@ class StandIn(Call):
     def __init__(self, liveness: Any, call: Call, spec: CallSpec, args: tuple[Any, ...]) -> None:
         """Make one that is wanted as long as an object lives: `call()` where it is as the call."""
         site, label, spawn_key = call.site, call.label, call.spawn_key
-        super().__init__(liveness, spec, args, call.n, site, call.lasti, label, spawn_key)
+        self.fill(spec, args, call.n, site, call.lasti, label, spawn_key)
         self.original = original_of(call)
         self.ids = call.ids
 
 
-class Element(Call):
+class Element(_Derived):
     """A single call that was an element of a map, and keeps its number."""
 
     __slots__ = ("element",)
@@ -153,9 +159,7 @@ class Element(Call):
         """Make one of a map; args: those it has, where the call is no map any more."""
         if args is None:
             args = tuple([column.at(index) for column in call.args])
-        super().__init__(
-            liveness, call.spec, args, None, call.site, call.lasti, spawn_key=call.spawn_key
-        )
+        self.fill(call.spec, args, None, call.site, call.lasti, spawn_key=call.spawn_key)
         self.element = index
 
 

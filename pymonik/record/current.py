@@ -23,8 +23,8 @@ _OPEN: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 class LaterRecorder:
     """Stands for a recorder that is made, with all that it loads, when one is first asked for."""
 
-    # What a call asks its scope for: none yet.
-    recorder = None
+    # What a call asks its scope for, see `Scope`: none yet.
+    ready = None
 
     @abstractmethod  # for the type checker: see `graph.verbs`
     def made(self) -> Any:

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from pymonik.errors import OptionsError
 from pymonik.graph.columns import Const, Values
 from pymonik.graph.ir import Call, CallSpec, Graph, Put, StandIn, taken
-from pymonik.graph.nodes import new_call
 from pymonik.graph.slots import Template
 from pymonik.graph.value_state import Liveness
 from pymonik.record.arguments import Arguments, ScopeState
@@ -57,8 +56,8 @@ class Recorder:
         self.arguments = arguments
         self.specs = specs
         self.pending: list[Any] = []
-        # For tasks, which are defined before handles are loaded.
-        self.handle_type = ResultHandle
+        # For tasks, which are defined before these are loaded.
+        self.handle_type, self.call_type = ResultHandle, Call
         # Handles by the names of their values: what has a name is kept.
         self.names: dict[str, Any] = {}
         self._naming = naming
@@ -66,7 +65,6 @@ class Recorder:
         # Pending maps, and the failures of elements that were given up, by their numbers.
         self._given_up: dict[Call, dict[int, Any]] = {}
 
-    # The hot path: a microsecond more is one more of each call of every program.
     def record_call(
         self,
         owner: Any,
@@ -82,9 +80,9 @@ class Recorder:
         args: None where `held`, numbers and handles, are all that it takes: see `ValueState`. Once
         it stands in `pending`, another thread may send it: all else is done before.
         """
-        # As `handle_to` and `Call` make them, without a call of either.
+        # As `handle_to` and `Call.fill` do, without a call of either.
         handle: ResultHandle[Any] = _new(ResultHandle)
-        handle._node = node = new_call(Call, handle)
+        handle._node = node = Call(handle)
         handle._index = node.offset = 0
         handle._client = owner
         handle._liveness = handle._slot = node.n = node.spawn_key = node.ids = node.location = None
@@ -116,7 +114,7 @@ class Recorder:
     ) -> MultiResultHandle[Any]:
         """Append a map; return the handles of its values."""
         liveness = Liveness()
-        node = Call(liveness, spec, columns, n, site, lasti, label)
+        node = Call(liveness).fill(spec, columns, n, site, lasti, label)
         handles: MultiResultHandle[Any] = MultiResultHandle.of_run(node, range(n), owner, liveness)
         if not n:
             node.location = known_at(PENDING)

@@ -35,6 +35,9 @@ class Scope(Owner, Protocol):
     __pymonik_role__: ClassVar[str] = "recorder"
 
     recorder: Recorder
+    # The same where it is made, and records calls like one before as `usual_call` does; else None.
+    # The usual call asks for no more, at the price of a plain attribute.
+    ready: Recorder | None
 
     def __pymonik_reduce__(self) -> Any:
         # A task that names its client means the one of the place where it runs.

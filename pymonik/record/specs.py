@@ -6,18 +6,13 @@ all calls like this one point to. Arguments are left to `arguments`, appending c
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.function import Code, capture_function
 from pymonik.capture.interner import Interner
 from pymonik.graph.ir import CallSpec
-from pymonik.system import deep_stack
-from pymonik.system.arithmetic import NOTHING, glance
 from pymonik.values.options import TaskOptions, demand_retries, merge
 
 if TYPE_CHECKING:
@@ -67,11 +62,12 @@ class CallSpecs:
         self._interner = interner
         self._options = options
         self._check_environment = check_environment
-        self._surroundings = surroundings
+        self.surroundings = surroundings
         self._root_seed = root_seed
         self._codes: dict[int, tuple[Any, Code]] = {}
-        self._specs: dict[Any, CallSpec] = {}
-        interner.snapshots.changed = self._specs.clear
+        # By what calls have in common, those that were usual last by their task alone.
+        self.made: dict[Any, CallSpec] = {}
+        interner.snapshots.changed = self.made.clear
 
     def begin_moment(self) -> None:
         """Let the next calls look at what takes a while: a flush has ended what was before."""
@@ -79,8 +75,8 @@ class CallSpecs:
         for _task, code in list(self._codes.values()):
             if not code.is_same_function():
                 self._forget_specs(code)
-        if self._surroundings is not None:
-            self._surroundings.look_again()
+        if self.surroundings is not None:
+            self.surroundings.look_again()
 
     @property
     def options(self) -> TaskOptions:
@@ -90,25 +86,25 @@ class CallSpecs:
     @options.setter
     def options(self, options: TaskOptions) -> None:
         self._options = options
-        self._specs.clear()
+        self.made.clear()
 
     def spec_for(
         self, task: TaskDefinition, code: Code, width: int, keywords: tuple[str, ...], given: Any
     ) -> CallSpec:
         """Return what all calls like this one share, made once."""
-        surroundings = self._surroundings.changes() if self._surroundings is not None else None
+        surroundings = self.surroundings.changes() if self.surroundings is not None else None
         key: Any
         if keywords or given is not None or surroundings is not None:
             key = (id(task), id(code), width, keywords, given, id(surroundings))
         else:  # the usual case
             key = task, code, width
         try:
-            spec = self._specs.get(key)
+            spec = self.made.get(key)
         except TypeError:  # ArmoniK's own options have no hash: made anew each time
             spec, key = None, None
         if spec is None:
-            if len(self._specs) > _KEPT_SPECS:  # options of each call's own, such as its labels
-                self._specs.clear()
+            if len(self.made) > _KEPT_SPECS:  # options of each call's own, such as its labels
+                self.made.clear()
             merged = merge(self._options, task.task_options, given)
             options = demand_retries(task.func_name, merged, task.task_options, given)
             spec = CallSpec(
@@ -130,15 +126,19 @@ class CallSpecs:
             self.looks_up = self.looks_up or task.cache
             if key is not None:
                 # Another thread may have made one meanwhile: calls alike share theirs.
-                spec = self._specs.setdefault(key, spec)
+                spec = self.made.setdefault(key, spec)
                 own = self._codes.get(id(task))
                 if len(key) == 3 and not code.handles_in and own is not None and own[1] is code:
-                    self._specs[task, width] = spec  # for `usual_spec`
+                    self.made[task] = spec
         return spec
 
     def usual_spec(self, task: TaskDefinition, width: int) -> CallSpec | None:
         """Return what calls without keywords and options share, if it is made and as it was."""
-        spec = self._specs.get((task, width))
+        spec = self.made.get(task)
+        if spec is not None and spec.width != width:  # as many arguments are the usual ones now
+            spec = self.made.get((task, spec.code, width))
+            if spec is not None:
+                self.made[task] = spec
         if spec is None:
             return None
         code = spec.code
@@ -147,31 +147,9 @@ class CallSpecs:
             if own is not None and own[1] is code:  # its containers say so once a moment
                 self._capture(task, code)
             return None
-        around = self._surroundings
-        if around is None:
-            return spec if spec.surroundings is None else None
-        # Mostly the very same objects, compared without a copy, and all at once. All that a call
-        # pays for where nothing has changed: a function entered for it would cost as much as what
-        # it sees. What differs here, or is due, is for `changes` to look at.
-        is_looked_at = around.due is around.looked  # asked first: what was found then is as new
-        found, modules = around.found, sys.modules
-        try:
-            # The mapping behind os.environ: comparing it decodes nothing, nor does the folder.
-            if is_looked_at and found.seen == (
-                os.environ._data,  # type: ignore[attr-defined]
-                found.version[0],
-                os.getcwdb(),
-                sys.path,
-                sys.argv,
-                warnings.filters,
-                deep_stack.set_limit or sys.getrecursionlimit(),
-                logging.root.level,
-                glance() if "decimal" in modules or "numpy" in modules else NOTHING,
-            ):
-                return spec if spec.surroundings is found.changes else None
-        except (AttributeError, OSError):  # another environ put in its place, a folder removed
-            pass
-        return spec if spec.surroundings is around.changes() else None
+        around = self.surroundings
+        changes = None if around is None else around.changes()
+        return spec if spec.surroundings is changes else None
 
     def _environment_for(self, task: TaskDefinition) -> Any:
         if task.environment is None:
@@ -194,7 +172,7 @@ class CallSpecs:
         """Capture a function, and keep nothing of what it was before."""
         if len(self._codes) > _KEPT_CODES:  # tasks made by the thousand, such as bound methods
             self._codes.clear()
-            self._specs.clear()
+            self.made.clear()
         is_own = task.__module__.startswith(_OWN)
         digest_below = sys.maxsize if task.cache else _NOTED if task.pure and not is_own else 0
         code = capture_function(task.func, task.func_name, self._interner, digest_below)
@@ -204,5 +182,5 @@ class CallSpecs:
         return code
 
     def _forget_specs(self, code: Code) -> None:
-        for key in [k for k, spec in list(self._specs.items()) if spec.code is code]:
-            self._specs.pop(key, None)
+        for key in [k for k, spec in list(self.made.items()) if spec.code is code]:
+            self.made.pop(key, None)

@@ -19,6 +19,7 @@ from pymonik.record.context import PlainCall
 from pymonik.record.current import CURRENT, current_recorder
 from pymonik.record.definition import check_definition, name_of
 from pymonik.record.signature import NOT_GIVEN, OURS, Signature
+from pymonik.record.usual_call import usual_first
 from pymonik.system.forks import fork_safe_property
 from pymonik.system.late_module import LateModule
 from pymonik.system.other_names import hints_at_other_names
@@ -102,6 +103,7 @@ class Task(Generic[P, R]):
                 return func(call.context, *args, **kwargs)
             return self.func(*args, **kwargs)
 
+    @usual_first
     def invoke(
         self,
         /,
@@ -124,7 +126,6 @@ class Task(Generic[P, R]):
         ...     add.invoke(1, add.invoke(2, 3)).get()
         6
         """
-        # Every call of a program pays for each function that is entered here, and for each look.
         options = label = held = None
         delegates = shares = False
         if (
@@ -179,7 +180,7 @@ class Task(Generic[P, R]):
             slots, held, spec = recording.laid_out(
                 self, recorder, slots, held, whole, tuple(kwargs), options
             )
-        frame = sys._getframe(1)
+        frame = sys._getframe(2)  # behind that of `usual_first`
         handle: ResultHandle[R] = recorder.record_call(
             scope, spec, None if slots is held else slots, frame.f_code, frame.f_lasti, label, held
         )

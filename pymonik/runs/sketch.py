@@ -43,7 +43,9 @@ def deferred(plan: Plan) -> Source | None:
     is_plain = IMMEDIATE.issuperset(map(type, call.args)) and spec.options.retry_on in _PLAIN
     if not is_plain or (spec.snapshot is not None and spec.snapshot.content() is not None):
         return None
-    copy = Call(ALWAYS, spec, call.args, None, call.site, call.lasti, call.label, call.spawn_key)
+    copy = Call(ALWAYS).fill(
+        spec, call.args, None, call.site, call.lasti, call.label, call.spawn_key
+    )
     return replace(source, graph=Graph((copy,), {}))
 
 

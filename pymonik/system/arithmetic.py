@@ -29,8 +29,6 @@ class Arithmetic(NamedTuple):
 
 
 DEFAULT = Arithmetic()
-# What `glance` gives where neither module is loaded.
-NOTHING = (None, None, None, None, None)
 # What gives the context of `decimal`, once it was found.
 _getcontext: Callable[[], Any] | None = None
 # The variables of NumPy's settings, since 2.1, once they were found.
@@ -65,11 +63,14 @@ def arithmetic() -> Arithmetic:
     return Arithmetic(decimals, float_errors, printing)
 
 
-def glance() -> tuple[Any, ...]:
-    """Return what differs when settings do, as fast as can be; see `snapshot` for a copy of it."""
+def glance() -> tuple[Any, ...] | None:
+    """Return what differs when settings do, None where neither module is loaded.
+
+    As fast as can be; see `snapshot` for a copy of it.
+    """
     if sys.modules.get("decimal") is None:  # None, too, where the program lets nobody import it
         if "numpy" not in sys.modules:
-            return NOTHING
+            return None
         prec = rounding = traps = None
     else:
         context = (_getcontext or _found())()
@@ -108,9 +109,12 @@ def _of_numpy() -> tuple[Any, Any]:
     return numpy.geterr() if hasattr(numpy, "geterr") else None, None
 
 
-def snapshot() -> tuple[tuple[Any, ...], Any]:
+def snapshot() -> tuple[tuple[Any, ...] | None, Any]:
     """Return what `glance` returns, as a copy, and what is to be kept as long as the copy."""
-    prec, rounding, traps, *of_numpy = glance()
+    seen = glance()
+    if seen is None:
+        return None, None
+    prec, rounding, traps, *of_numpy = seen
     context = None
     if traps is not None and _getcontext is not None:
         # Signals belong to a context. Two of a kind are compared faster than one with a dict.

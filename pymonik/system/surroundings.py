@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -105,10 +105,10 @@ class SurroundingsWatch:
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same.
 
-        A call like one before asks for no more than whether `found` holds: `CallSpecs.usual_spec`.
+        A call like one before asks for no more than whether `found` holds: `record.usual_call`.
         """
         found, due = self.found, self.due
-        is_same = found.seen == _now(found.version)
+        is_same = found.holds()
         if due is not self.looked:
             if not (is_same and self._has_versions and _is_slow_as(found)):
                 self._has_versions = True
@@ -157,30 +157,52 @@ class _Sight:
     It has slots, which are read faster than the fields of a tuple: every call does.
     """
 
-    __slots__ = ("changes", "compared", "context", "entries", "levels", "loggers", "process",
-                 "seen", "version")  # fmt: skip
+    __slots__ = ("argv", "arithmetic", "changes", "compared", "context", "entries", "filters",
+                 "folder", "level", "levels", "limit", "loggers", "number", "path", "process",
+                 "variables", "version")  # fmt: skip
 
     def __init__(self, has_versions: bool, before: _Compared | None = None) -> None:
         """See what there is now; nothing has changed until somebody says so."""
         self.changes: Changes | None = None
-        variables, _, folder, path, argv, filters, limit, level, _ = _now(NO_VERSION)
+        variables = _variables()
         # Read before the variables are: a change of them meanwhile is one that was not seen.
         of_dict = has_versions and type(variables) is dict
         self.version = (version_of(variables) if of_dict else None) or NO_VERSION
-        number = self.version[0]
+        self.number = self.version[0]
         # Those that have a version are the same as long as it is; others are compared with a copy.
         left = _WORTH if before is None else before.left
         self.compared = None if has_versions else _Compared(variables, left)
-        same = variables if self.version is not NO_VERSION else self.compared or dict(variables)
-        # `context` is kept as long as `settings`, which is a part of it.
-        settings, self.context = snapshot()
-        lists = list(path), list(argv), list(filters)
-        self.seen = (same, number, folder, *lists, limit, level, settings)
+        is_known = self.version is not NO_VERSION
+        self.variables = variables if is_known else self.compared or dict(variables)
+        self.folder = _raw_folder()
+        self.path, self.argv = list(sys.path), list(sys.argv)
+        self.filters = list(warnings.filters)
+        self.limit, self.level = recursion_limit(), logging.root.level
+        # `context` is kept as long as `arithmetic`, which is a part of it.
+        self.arithmetic, self.context = snapshot()
         # What stands under the names of loggers, those that are made, and their levels.
         self.entries: list[Any] = list(logging.root.manager.loggerDict.values())
         self.loggers = [entry for entry in self.entries if isinstance(entry, logging.Logger)]
         self.levels = list(map(_level, self.loggers))
         self.process = process_settings()
+
+    def holds(self) -> bool:
+        """Return whether what every call looks at is as it was found.
+
+        Calls like one before compare the same, all of it, by themselves: `record.usual_call`.
+        """
+        variables = _variables()
+        return bool(
+            (self.variables is variables or self.variables == variables)
+            and self.number == self.version[0]
+            and self.limit == recursion_limit()
+            and self.level == logging.root.level
+            and self.arithmetic == glance()
+            and self.path == sys.path
+            and self.argv == sys.argv
+            and self.filters == warnings.filters
+            and self.folder == _raw_folder()
+        )
 
 
 def _is_slow_as(found: _Sight) -> bool:
@@ -192,15 +214,9 @@ def _is_slow_as(found: _Sight) -> bool:
     )
 
 
-def _now(version: Sequence[int]) -> tuple[Any, ...]:
-    """Return what every call looks at; of what is not there, what stands in its place.
-
-    Calls like one before compare the same, in this order, by themselves: `CallSpecs.usual_spec`.
-    """
-    variables, number = getattr(os.environ, "_data", os.environ), version[0]
-    lists = sys.path, sys.argv, warnings.filters
-    limit, level = recursion_limit(), logging.root.level
-    return variables, number, _raw_folder(), *lists, limit, level, glance()
+def _variables() -> Any:
+    """Return the mapping behind `os.environ`, which is compared without decoding anything."""
+    return getattr(os.environ, "_data", os.environ)
 
 
 def applied(changes: Changes | None, base: Surroundings) -> Surroundings:

@@ -44,7 +44,7 @@ class FakeScope(Scope):
         self.state = state or ScopeState()
         arguments = Arguments(self.state)
         specs = CallSpecs(arguments.interner, DEFAULTS)
-        self.recorder = Recorder(self.state, arguments, specs)
+        self.recorder = self.ready = Recorder(self.state, arguments, specs)
 
     def send(self) -> Plan:
         """Let what is pending know where its values will be, as a flush does."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from pymonik import task
-from pymonik.errors import SignatureError
-from pymonik.graph.ir import taken
+from pymonik import Task, task
+from pymonik.errors import NoClientError, SignatureError
+from pymonik.graph.ir import Element, taken
 from pymonik.graph.slots import Ref, Template
+from pymonik.record.current import CURRENT
 from tests.client.fakes import FakeScope
 
 
@@ -77,7 +79,7 @@ def test_calls_of_one_liveness_are_two() -> None:
     scope = FakeScope()
     handle = add.invoke(1, 2, pymonik=scope)
     node = handle._node
-    other = type(node)(handle, node.spec, node.args, None, "a line", 0)
+    other = type(node)(handle).fill(node.spec, node.args, None, "a line", 0)
     assert node() is other() is handle
     assert node != other
     assert len({node, other}) == 2
@@ -86,13 +88,12 @@ def test_calls_of_one_liveness_are_two() -> None:
 def test_a_call_that_nobody_asks_for_is_not_wanted() -> None:
     scope = FakeScope()
     handle = add.invoke(1, 2, pymonik=scope)
-    node, spec = handle._node, handle._node.spec
-    gone = weakref.ref(handle)
+    node, gone = handle._node, weakref.ref(handle)
     assert node.wanted
     del handle
     assert gone() is None
     assert not node.wanted
-    assert not type(node)(None, spec, (1, 2), None, "a line", 0).wanted
+    assert not Element(None, node, 0, (1, 2)).wanted
 
 
 def test_a_call_whose_function_holds_a_handle_keeps_its_arguments_wanted() -> None:
@@ -112,22 +113,93 @@ def test_a_call_whose_function_holds_a_handle_keeps_its_arguments_wanted() -> No
     assert [type(slot) for slot in used.args] == [Template, Ref]
 
 
-@pytest.mark.usefixtures("uncollected")  # no finalizer of others enters any
-def test_a_call_like_one_before_enters_few_functions() -> None:
-    scope = FakeScope()
-    add.invoke(0, 0, pymonik=scope)
+def _entered(scope: FakeScope, call: Callable[[], Any]) -> list[str]:
+    """Return the functions of ours that a call in a scope enters."""
     entered: list[str] = []
 
     def note(frame: Any, event: str, arg: Any) -> None:
         if event == "call" and frame.f_globals.get("__name__", "").startswith("pymonik."):
             entered.append(frame.f_code.co_name)
 
+    token = CURRENT.set(scope)
     sys.setprofile(note)
     try:
-        add.invoke(1, 2, pymonik=scope)
+        call()
     finally:
         sys.setprofile(None)
-    assert entered == ["invoke", "_client", "usual_spec", "record_call"]
+        CURRENT.reset(token)
+    return entered
+
+
+@pytest.mark.usefixtures("uncollected")  # no finalizer of others enters any
+def test_a_call_like_one_before_enters_one_function() -> None:
+    scope = FakeScope()
+    handle = add.invoke(0, 0, pymonik=scope)
+    assert _entered(scope, lambda: add.invoke(1, 2)) == ["invoke"]
+    assert _entered(scope, lambda: add.invoke(handle, 2.5)) == ["invoke"]
+    first, second = (node for node in scope.recorder.pending[1:])
+    assert (first.args, first.held, first.where.rpartition(":")[0]) == ((1, 2), None, __file__)
+    assert (second.held, second.spec) == ((handle, 2.5), first.spec)
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_and_few_where_it_names_its_client() -> None:
+    scope = FakeScope()
+    add.invoke(0, 0, pymonik=scope)
+    entered = _entered(scope, lambda: add.invoke(1, 2, pymonik=scope))
+    assert entered == ["invoke", "invoke", "_client", "usual_spec", "record_call"]
+
+
+def test_usual_calls_and_others_are_recorded_alike() -> None:
+    scope = FakeScope()
+    handle = add.invoke(0, 0, pymonik=scope)
+    token = CURRENT.set(scope)
+    try:
+        for values in ((1, 2), (handle, True), (handle, handle)):
+            add.invoke(*values), add.invoke(*values, pymonik=scope)
+    finally:
+        CURRENT.reset(token)
+    own, others = scope.recorder.pending[1::2], scope.recorder.pending[2::2]
+    fields = {*type(handle._node).__slots__} - {"__weakref__", "lasti"}
+    assert len(own) == len(others) == 3
+    for usual, other in zip(own, others):
+        assert {n: getattr(usual, n) for n in fields} == {n: getattr(other, n) for n in fields}
+
+
+def test_the_number_of_arguments_that_was_usual_last_is_the_usual_one() -> None:
+    @task
+    def total(*values: int) -> int:
+        return sum(values)
+
+    scope = FakeScope()
+    specs = [total.invoke(*values, pymonik=scope)._node.spec for values in ((1,), (1, 2))]
+    again = [total.invoke(*values, pymonik=scope)._node.spec for values in ((1,), (1, 2))]
+    assert [spec.width for spec in specs] == [1, 2]
+    assert specs == again
+    # It sees `sum`, which is looked at.
+    assert _entered(scope, lambda: total.invoke(3, 4))[:2] == ["invoke", "is_current"]
+    assert "record_call" not in _entered(scope, lambda: total.invoke(3, 4))
+
+
+def test_a_call_that_comes_when_its_client_is_closed_meanwhile_is_refused() -> None:
+    """Who closes has set the flag, and has looked at `pending`, before the call stands there."""
+    scope = FakeScope()
+    add.invoke(0, 0, pymonik=scope)
+
+    class Closing(list[Any]):
+        def append(self, node: Any) -> None:
+            super().append(node)
+            scope.state.is_closed = True
+
+    scope.recorder.pending = Closing()
+    with pytest.raises(NoClientError, match="closed"):
+        _entered(scope, lambda: add.invoke(1, 2))
+
+
+def test_the_signature_that_a_program_sees_has_all_keywords() -> None:
+    names = list(inspect.signature(add.invoke).parameters)
+    assert names == ["args", "pymonik", "delegate", "task_options", "kwargs"]
+    assert add.invoke.__doc__ == Task.invoke.__doc__ is not None
 
 
 def test_a_call_like_one_before_is_told_when_it_does_not_fit() -> None:

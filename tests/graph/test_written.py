@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2] / "pymonik"
 # Who writes what is known of values, and why.
 WRITERS = {
     "record/recorder.py": "names and numbers what it records",
+    "record/usual_call.py": "makes calls, as that does",
     "runtime/executor/subtasks.py": "is the recorder in a task",
     "plan/lower.py": "binds: says where values will be found",
     "plan/plan.py": "does so for whoever makes plans",
@@ -41,8 +42,12 @@ IR = {
     "element",
     "runs",
 }
-# What makes a call as its constructor does, without entering it: the hot path.
-MAKERS = {("record/recorder.py", name) for name in ("spec", "site", "lasti")}
+# What makes a call as `Call.fill` does, without entering it: the hot path.
+MAKERS = {
+    (f"record/{path}.py", name)
+    for path in ("recorder", "usual_call")
+    for name in ("spec", "site", "lasti")
+}
 STATE = {*FIELDS, "liveness", "liveness_of"} - {"place"}
 
 

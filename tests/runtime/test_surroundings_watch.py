@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from pymonik import task
-from pymonik.record import specs as recording
-from pymonik.record.specs import CallSpecs
+from pymonik.graph.ir import CallSpec
+from pymonik.record import usual_call
+from pymonik.record.current import CURRENT
 from pymonik.system import arithmetic, deep_stack
 from pymonik.system import surroundings as rooms
 from pymonik.system.dict_version import NO_VERSION, version_of
 from pymonik.system.surroundings import SurroundingsWatch
-from pymonik.values.options import DEFAULTS
 from tests.client.fakes import FakeScope
 
 
@@ -163,14 +163,31 @@ def test_a_change_is_seen_and_looked_into_once(
     assert len(looks) == 2
 
 
+class Calls:
+    """Calls of `_call`, one of which was recorded; all of them look at `watch`."""
+
+    def __init__(self) -> None:
+        self.watch = SurroundingsWatch()
+        scope = FakeScope()
+        self.specs = scope.recorder.specs
+        self.specs.surroundings = self.watch
+        self._scope = scope
+        self.made = self.spec()
+        assert self.spec() is self.made
+
+    def spec(self) -> CallSpec:
+        """Return the spec of another call."""
+        token = CURRENT.set(self._scope)
+        try:
+            spec: CallSpec = _call.invoke()._node.spec
+        finally:
+            CURRENT.reset(token)
+        return spec
+
+
 @pytest.fixture
-def specs() -> tuple[SurroundingsWatch, CallSpecs]:
-    """A watch, and specs among which that of calls `_call` without arguments is known."""
-    watch = SurroundingsWatch()
-    specs = CallSpecs(FakeScope().recorder.arguments.interner, DEFAULTS, surroundings=watch)
-    made = specs.spec_for(_call, specs.code_for(_call), 0, (), None)
-    assert specs.usual_spec(_call, 0) is made
-    return watch, specs
+def calls() -> Calls:
+    return Calls()
 
 
 @pytest.mark.usefixtures("decimals", "versions")
@@ -178,10 +195,10 @@ def specs() -> tuple[SurroundingsWatch, CallSpecs]:
 def test_a_call_like_one_before_asks_what_has_changed_where_anything_has(
     change: Callable[[pytest.MonkeyPatch, Path], Any],
     tmp_path: Path,
-    specs: tuple[SurroundingsWatch, CallSpecs],
+    calls: Calls,
 ) -> None:
-    watch, of_calls = specs
-    made = of_calls.usual_spec(_call, 0)
+    watch = calls.watch
+    made = calls.made
     asked: list[Any] = []
     changes = watch.changes
 
@@ -190,53 +207,55 @@ def test_a_call_like_one_before_asks_what_has_changed_where_anything_has(
         return asked[-1]
 
     watch.changes = asking  # type: ignore[method-assign]
-    assert of_calls.usual_spec(_call, 0) is made is not None
+    assert calls.spec() is made
     assert not asked
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
         decimal.localcontext(),
         change(monkeypatch, tmp_path) or nullcontext(),
     ):
-        assert of_calls.usual_spec(_call, 0) is None
-        assert len(asked) == 1
-        assert asked[0] is not None
-    assert of_calls.usual_spec(_call, 0) is made
-    assert len(asked) == 2
+        first = calls.spec()
+        assert first.surroundings is asked[0] is not None
+        # Once more for a spec of its own.
+        assert len(asked) == 2
+    assert calls.spec() is made
+    assert len(asked) == 3
 
 
 def test_and_where_something_that_takes_a_while_is_due(
-    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, of_calls = specs
+    watch = calls.watch
     changed = rooms.process_settings()._replace(timeout=123.0)
     monkeypatch.setattr(rooms, "process_settings", lambda: changed)
-    assert of_calls.usual_spec(_call, 0) is not None
+    assert calls.spec() is calls.made
     watch.look_again()
-    assert of_calls.usual_spec(_call, 0) is None
+    assert calls.spec().surroundings is not None
 
 
 def test_a_call_has_the_limit_of_the_program_amid_a_deep_pickle(
-    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program has lowered its own, which was as deep as the pickle goes."""
-    watch, of_calls = specs
+    watch = calls.watch
     limit = sys.getrecursionlimit()
     monkeypatch.setattr(sys, "getrecursionlimit", lambda: limit + 1)
     assert watch.changes() is not None
-    made = of_calls.spec_for(_call, of_calls.code_for(_call), 0, (), None)
-    of_calls._specs[_call, 0] = made
-    assert of_calls.usual_spec(_call, 0) is made
+    made = calls.spec()
+    calls.specs.made[_call] = made
+    assert calls.spec() is made is not calls.made
     monkeypatch.setattr(deep_stack, "set_limit", limit)
-    assert of_calls.usual_spec(_call, 0) is None
+    assert calls.spec().surroundings is None
 
 
 def test_a_call_like_one_before_amid_a_deep_pickle_is_like_it(
-    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = sys.getrecursionlimit()
     monkeypatch.setattr(deep_stack, "set_limit", limit)
     monkeypatch.setattr(sys, "getrecursionlimit", lambda: limit + 1)
-    assert specs[1].usual_spec(_call, 0) is not None
+    monkeypatch.setattr(calls.watch, "changes", None)
+    assert calls.spec() is calls.made
 
 
 def test_a_program_without_their_library_loads_it_behind_the_first_flush(
@@ -288,26 +307,25 @@ def test_a_change_does_not_begin_the_count_of_comparisons_anew(
 
 
 def test_settings_of_arithmetic_are_asked_for_where_there_are_any(
-    specs: tuple[SurroundingsWatch, CallSpecs], monkeypatch: pytest.MonkeyPatch
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, of_calls = specs
+    watch = calls.watch
     asked: list[None] = []
 
     def glance() -> Any:
         asked.append(None)
         return arithmetic.glance()
 
-    monkeypatch.setattr(recording, "glance", glance)
+    monkeypatch.setattr(usual_call, "glance", glance)
     with monkeypatch.context() as without:
         for name in ("decimal", "numpy"):
             without.delitem(sys.modules, name, raising=False)
         watch._look()
-        assert of_calls.usual_spec(_call, 0) is not None
+        assert calls.spec() is calls.made
         assert not asked
     with decimal.localcontext() as own:
         own.prec = 7
-        assert of_calls.usual_spec(_call, 0) is None
-        changes = watch.changes()
+        changes = calls.spec().surroundings
     assert asked
     assert changes is not None
     assert changes.arithmetic is not None

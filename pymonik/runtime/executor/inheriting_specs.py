@@ -37,7 +37,7 @@ class InheritingSpecs(CallSpecs):
         # Options by their addresses, with those equal that came first; specs by those.
         self._first: dict[int, tuple[TaskOptions, TaskOptions]] = {}
         self._equal: dict[TaskOptions, TaskOptions] = {}
-        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self._specs}
+        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self.made}
         self._inherited = options
         interner.snapshots.changed = self._forget
 
@@ -73,7 +73,7 @@ class InheritingSpecs(CallSpecs):
                 self._forget()
             first = self._first[id(options)] = (options, self._first_equal(options))
         self._options = first[1]
-        self._specs = self._tables.setdefault(id(self._options), {})
+        self.made = self._tables.setdefault(id(self._options), {})
 
     def _first_equal(self, options: TaskOptions) -> TaskOptions:
         try:
@@ -82,9 +82,9 @@ class InheritingSpecs(CallSpecs):
             return options
 
     def _forget(self) -> None:
-        self._specs = {}
+        self.made = {}
         self._first, self._equal = {}, {}
-        self._tables = {id(self._options): self._specs}
+        self._tables = {id(self._options): self.made}
         self._inherited = self._options
 
 

@@ -65,6 +65,7 @@ class Subtasks(Recorder, Scope):
         super().__init__(state, arguments, specs)
         self.recorder = self.canceller = self.stored = self.views = self
         self.waiter = self.async_waiter = self.notifier = cast("Any", _NoWaiting())
+        self.ready = None  # the specs of its calls are those of the task that runs
         self._slots, self._isolates_delegating = slots, isolates_delegating
         self._optimize = optimize
         if recorded is not None:
