@@ -30,6 +30,7 @@ TEXT, _SHOWN = 500, 100
 # No part of an exception is cut to fewer bytes.
 _LEAST = 200
 
+_ARGS: Any = vars(BaseException)["args"]
 # A class that defines one of these takes its exceptions apart itself.
 _REDUCERS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__", "__getstate__")
 
@@ -87,7 +88,8 @@ class ExceptionParts:
     def __init__(self, error: BaseException) -> None:
         self.kind = type(error)
         taken: Any = _base_of(self.kind).__reduce__(error)
-        self.made_of, self.args = taken[1], error.args
+        # A class may have `args` of its own, as a property.
+        self.made_of, self.args = taken[1], _ARGS.__get__(error)
         self.state = dict(taken[2] or {}) if len(taken) > 2 else {}
         if (missing := _missing_name(error)) is not None:
             self.state["name"] = missing
@@ -127,7 +129,7 @@ def new_exception(kind: type[BaseException], made_of: Any) -> BaseException:
 def complete_exception(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:
     """Complete an exception that was begun."""
     # A class may refuse that its attributes are set, as frozen data classes do.
-    object.__setattr__(error, "args", state[0])
+    _ARGS.__set__(error, state[0])
     for name, value in state[1].items():
         object.__setattr__(error, name, value)
 

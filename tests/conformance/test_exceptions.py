@@ -89,6 +89,18 @@ class Circular(Exception):
         self.code, self.origin = code, self
 
 
+class Worded(Exception):
+    """Makes its arguments itself."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+    @property
+    def args(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return "code", self.code
+
+
 class File(OSError):
     def __init__(self, code: int) -> None:
         super().__init__(2, "no such file", "/nowhere")
@@ -116,6 +128,7 @@ def raised(make: Any) -> BaseException:
         lambda: WrongReduce(7, "there"),
         lambda: NoReduce(7),
         lambda: Circular(7),
+        lambda: Worded(7),
         lambda: File(7),
         lambda: Rejected(7, lock=threading.Lock()),
         lambda: Rejected(7, stream=closed_socket()),
@@ -124,7 +137,7 @@ def raised(make: Any) -> BaseException:
         lambda: Rejected(7, inner=Rejected(8, where="inner", lock=threading.Lock())),
     ],
     ids=["keywords", "frozen", "unhashable", "closed", "wrong-reduce", "no-reduce", "circular",
-         "file", "lock", "socket", "large", "long", "nested"],
+         "worded", "file", "lock", "socket", "large", "long", "nested"],
 )  # fmt: skip
 def test_an_exception_arrives_as_its_own_type(client: Pymonik, make: Any) -> None:
     error, came = make(), raised(make)
