@@ -142,6 +142,8 @@ class Code:
             if cell_value(cell) is not value:
                 return False
         if self._sees_names_alone:
+            if not self.sees_any:  # such as `pow`: no function that is met can change it
+                self.met = self.table.functions
             return True
         if self._containers is not None and not self._containers.hold(moment):
             return False

@@ -127,9 +127,11 @@ class CallSpecs:
             if key is not None:
                 # Another thread may have made one meanwhile: calls alike share theirs.
                 spec = self.made.setdefault(key, spec)
-                own = self._codes.get(id(task))
-                if len(key) == 3 and not code.handles_in and own is not None and own[1] is code:
-                    self.made[task] = spec
+        # Also where it was made before: a thread that was late may have kept an outdated one.
+        if key is not None and len(key) == 3 and not code.handles_in:
+            own = self._codes.get(id(task))
+            if own is not None and own[1] is code:
+                self.made[task] = spec
         return spec
 
     def usual_spec(self, task: TaskDefinition, width: int) -> CallSpec | None:

@@ -314,3 +314,27 @@ def test_names_that_code_finds_in_texts_go_along(
     assert read_by_text.invoke(5).get() == (15, 1, 2)
     monkeypatch.setattr(sys.modules[__name__], "THRESHOLD", 3)
     assert read_by_text.invoke(5).get() == (35, 3, 4)
+
+
+def test_a_built_in_function_is_looked_at_once_where_others_were_met(client: Pymonik) -> None:
+    power = Task(pow)
+    power.invoke(2, 3)
+    code = client.recorder.specs.code_for(power)
+    code.met = code.table.functions - 1  # a function was met as a value since
+    assert power.invoke(2, 4).get() == 16
+    assert code.met == code.table.functions
+
+
+def test_an_outdated_spec_that_a_late_thread_has_kept_is_replaced(client: Pymonik) -> None:
+    power = Task(pow)
+    specs = client.recorder.specs
+    power.invoke(2, 3)
+    outdated = specs.usual_spec(power, 2)
+    specs._capture(power, specs.code_for(power))
+    power.invoke(2, 4)
+    usual = specs.usual_spec(power, 2)
+    assert outdated is not None
+    specs.made[power] = outdated
+    assert usual is not outdated
+    specs.spec_for(power, specs.code_for(power), 2, (), None)
+    assert specs.usual_spec(power, 2) is usual
