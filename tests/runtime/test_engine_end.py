@@ -20,6 +20,7 @@ from pymonik.values.outputs import Outputs
 from tests.conformance.programs import pass_gate, square
 from tests.conformance.seams import PATIENCE, Other, until
 from tests.conftest import Gate
+from tests.interruption import Interruption
 
 
 @pytest.fixture
@@ -47,6 +48,25 @@ def test_an_engine_that_breaks_at_a_cancellation_is_told_to_all(
     assert handle.cancel() is False
     with pytest.raises(TaskFailed, match="the engine failed"):
         square.invoke(2).get(timeout=PATIENCE)
+
+
+def test_an_engine_whose_end_is_interrupted_anywhere_ends_all_the_same() -> None:
+    """By itself, or once it is closed again, as it is at the end of the program."""
+    place, is_through = 0, False
+    while not is_through:
+        place += 1
+        host = Host(1, 1)
+        host.call_soon(lambda: None)
+        with Interruption(place, ("pymonik.runtime.host.",)) as interruption:
+            host.close()
+        is_through = not interruption.has_come
+        closers = [Other(host.close) for _ in range(3)]
+        for closer in closers:
+            closer.value()
+        assert host._thread is not None
+        assert not host._thread.is_alive(), place
+        assert host.is_over
+    assert place > 5
 
 
 def test_who_waits_is_told_though_executors_do_not_end(

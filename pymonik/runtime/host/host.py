@@ -31,7 +31,7 @@ from pymonik.system.conditions import Answer
 from pymonik.system.deferred_signals import DeferredSignals, Loading, start_thread
 from pymonik.system.forks import fork_safe
 from pymonik.system.safe_logging import safe_logger
-from pymonik.system.waits import yielding_lock, yielding_locks
+from pymonik.system.waits import PatientLock, yielding_lock, yielding_locks
 from pymonik.values.outcome import Failure
 from pymonik.values.outputs import Outputs
 
@@ -102,6 +102,9 @@ class Host:
         # Of who does what is left at the end: any thread, which a callback may bring here again.
         # Taken without `_lock`: callbacks are called under it.
         self._draining = yielding_lock()
+        # Of who joins the thread: of two that do, one may get an AssertionError before Python 3.13.
+        # A role: it is held while the end is waited for.
+        self._joining = PatientLock()
         # What was submitted and not taken yet: any thread adds to it, and looks at a copy of it.
         self._coming: list[ComingUnits] = []
         # That `close` was called, and why nothing runs here any more: both are only ever set, under
@@ -195,20 +198,20 @@ class Host:
 
     def close(self) -> None:
         """End all executors; what is unfinished stays unfinished."""
-        with self._lock:
-            if self._closing:
-                return
+        # What a handler raises is raised behind both: the thread would go on, though it is closed.
+        with DeferredSignals(), self._lock:
             self._closing = True
-            if self._thread is None:  # none is started any more: another thread may submit now
+            if self._thread is not None:
+                self._leadership.end()
+            else:  # none is started any more: another thread may submit now
                 self._over = _closed()
                 self._is_drained = True
-        if self._thread is not None:
-            self._leadership.end()
-            if not self._leadership.leads_here:  # else a finalizer does so, amid a round
-                yielding_locks(self._thread.join)
-        else:
+        if self._thread is None:
             self._pool.close()
             self._environments.close()
+        elif not self._leadership.leads_here:  # else a finalizer does so, amid a round
+            with self._joining:
+                yielding_locks(self._thread.join)
 
     @property
     def is_over(self) -> bool:
