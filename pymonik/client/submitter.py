@@ -115,7 +115,11 @@ class Submitter:
                 try:
                     begin_epoch()  # behind it: inline, calls have looked meanwhile
                 finally:
-                    self._wake_waits()
+                    try:
+                        self._wake_waits()
+                    except BaseException:  # raised by a handler, as that of Ctrl-C
+                        self._wake_waits()
+                        raise
 
     def flush_captures(self) -> None:
         """Send what is pending: the values captured for it exist twice until then."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pymonik.system.conditions import SafeCondition
 from pymonik.values.outcome import PENDING, Failure
 from tests.conformance.seams import Other
 from tests.interruption import Interruption, is_free
@@ -42,6 +43,37 @@ def test_no_call_is_left_bound_and_neither_sent_nor_failed(calls: int, step: int
         kinds.add(demand_whole(alone, handles))
     assert place > 50
     assert "pending" in kinds
+
+
+class Told(SafeCondition):
+    """Notes for how many plans under way it has let those look again who wait."""
+
+    def __init__(self, alone: Submits) -> None:
+        super().__init__()
+        self._alone = alone
+        self.told: list[int] = []
+
+    def look_again(self) -> None:
+        super().look_again()
+        self.told.append(self._alone.state.plans_under_way)
+
+
+def test_who_waits_for_the_end_of_a_flush_is_told_wherever_it_is_interrupted() -> None:
+    """As who closes the client, which is idle only once no plan is on its way."""
+    place, is_through = 0, False
+    while not is_through:
+        place += 1
+        alone = Submits()
+        double.invoke(0, pymonik=alone.scope)
+        alone.submitter.flush()
+        alone.backend.changed = told = Told(alone)
+        double.invoke(1, pymonik=alone.scope)
+        with Interruption(place, ("pymonik.client.submitter", "pymonik.backend")) as interruption:
+            alone.submitter.flush()
+        is_through = not interruption.has_come
+        is_sent = len(alone.backend.plans) == 2
+        assert {*told.told} == {0} or not is_sent, place
+    assert place > 5
 
 
 def test_calls_that_are_bound_and_not_sent_fail(monkeypatch: pytest.MonkeyPatch) -> None:
