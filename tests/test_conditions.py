@@ -19,7 +19,13 @@ from pymonik.system.waits import yielding_lock, yielding_locks
 from tests.conformance.seams import PATIENCE, Other
 from tests.interruption import Interruption, is_free
 
-MODULES = ("pymonik.system.conditions", "pymonik.runtime.host", "pymonik.backend", "threading")
+MODULES = (
+    "pymonik.system.conditions",
+    "pymonik.system.waits",
+    "pymonik.runtime.host",
+    "pymonik.backend",
+    "threading",
+)
 
 
 def led() -> Changed:
@@ -34,16 +40,27 @@ def rested() -> Changed:
     return Changed(Leadership(lambda end: False, lambda: None, lambda: True))
 
 
+@pytest.mark.parametrize("is_amid_a_section", [False, True])
 @pytest.mark.parametrize("made", [SafeCondition, Waiters, led, rested])
-def test_a_wait_that_is_interrupted_anywhere_leaves_the_lock_free(made: Callable[[], Any]) -> None:
-    """And raises what the handler has raised, not that a lock was not held."""
+def test_a_wait_that_is_interrupted_anywhere_leaves_the_lock_as_it_was(
+    made: Callable[[], Any], is_amid_a_section: bool
+) -> None:
+    """And raises what the handler has raised, not that a lock was not held.
+
+    Amid a section, as that of a finalizer, it leaves the lock held.
+    """
     place, is_through = 0, False
     while not is_through:
         place += 1
         condition = made()
+        if is_amid_a_section:
+            condition.acquire()
         with Interruption(place, MODULES) as interruption, condition:
             assert not condition.wait_for(lambda: False, 1e-6)
         is_through = not interruption.has_come
+        if is_amid_a_section:
+            assert condition._is_owned(), place
+            condition.release()
         assert Other(partial(is_free, condition)).value(), place
         assert getattr(condition, "count", 0) == 0
         assert getattr(condition, "_awaited", []) == []

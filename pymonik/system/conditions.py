@@ -19,6 +19,17 @@ from pymonik.system.waits import MOMENT, last_yield, without, yielding_lock, yie
 
 T = TypeVar("T")
 
+# Called by `map` alone, in C, which keeps what it gives: no handler comes in between.
+RELEASE: Callable[[Any], Any] = type(threading.RLock())._release_save  # type: ignore[attr-defined]
+
+
+class _LetGo(threading.local):
+    """How often this thread has held a lock that it has let go of, for each wait that does so."""
+
+    def __init__(self) -> None:
+        # The innermost wait, as that of a finalizer amid another, stands last.
+        self.states: list[Any] = []
+
 
 class SafeCondition(threading.Condition):
     """A condition with a lock that its own thread may take again.
@@ -39,19 +50,21 @@ class SafeCondition(threading.Condition):
         # Of whoever keeps the condition, who says what it guards.
         lock: Any = yielding_lock()
         super().__init__(lock)
-        self._let_go: Callable[[], Any] = vars(self).pop("_release_save")
+        vars(self).pop("_release_save")  # that of the lock
+        self._let_go = _LetGo()
 
     # Looked up for each block: no function of Python is between the lock and the block.
     __enter__ = property(lambda self: self._lock.__enter__)
     __exit__ = property(lambda self: self._lock.__exit__)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait, as a condition does; the lock is held behind it, whatever is raised."""
+        """Wait, as a condition does; the lock is held as before behind it, whatever is raised."""
         self._demand_held()
+        depth = len(self._let_go.states)
         try:
             return super().wait(timeout)
         finally:
-            self._hold()
+            self._hold(depth)
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until `predicate()` is true, as a condition does."""
@@ -91,17 +104,24 @@ class SafeCondition(threading.Condition):
         # else, has woken others only.
         if self._is_stale or self._looked not in (None, last_yield()):
             threading.Condition.notify_all(self)
-        return self._let_go()
+        states = self._let_go.states
+        states += map(RELEASE, (self._lock._lock,))
+        return states[-1]
 
     def _demand_held(self) -> None:
         """Raise RuntimeError, as a condition does, where the lock is not held: nor is it then."""
         if not self._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
 
-    def _hold(self) -> None:
-        """Take the lock where a handler has raised between letting go of it and the wait."""
+    def _hold(self, depth: int) -> None:
+        """Take the lock as often as before where a handler has raised before it was taken again.
+
+        depth: how many waits of this thread there were around this one.
+        """
+        states = self._let_go.states
         if not self._is_owned():
-            self._lock.acquire()
+            self._lock._acquire_restore(states[depth])
+        del states[depth:]
 
 
 class Latch:

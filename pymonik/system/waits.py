@@ -125,10 +125,17 @@ class PatientLock:
             raise
 
     def _acquire_restore(self, state: Any) -> None:
-        """Take it again behind the sleep of a condition, as often as it was held."""
-        self.acquire()
-        for _ in range(state[0] - 1):
-            self._lock.acquire()
+        """Take it again behind the sleep of a condition, as often as it was held.
+
+        Where a handler raises it is taken so, or not at all.
+        """
+        if state[0] == 1:
+            self.acquire()
+            return
+        with DeferredSignals():
+            self.acquire()
+            for _ in range(state[0] - 1):
+                self._lock.acquire()
 
     def _at_fork_reinit(self) -> None:
         self._lock._at_fork_reinit()

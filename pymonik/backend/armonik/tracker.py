@@ -36,13 +36,14 @@ class Waiters(SafeCondition):
         """Wait, as a condition does; called with its lock."""
         self._demand_held()
         demand_other_thread()
+        depth = len(self._let_go.states)
         self.count += 1
         try:
             self.begun()
             return super().wait(timeout)
         finally:
             try:
-                self._hold()  # first: others count, too
+                self._hold(depth)  # first: others count, too
             finally:
                 self.count -= 1
 

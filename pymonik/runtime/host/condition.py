@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymonik.runtime.host.leadership import Leadership
-from pymonik.system.conditions import SafeCondition
+from pymonik.system.conditions import RELEASE, SafeCondition
 
 
 class Changed(SafeCondition):
@@ -36,6 +36,7 @@ class Changed(SafeCondition):
                 self._leadership.give_up()
             return result
         end = None if timeout is None else time.monotonic() + timeout
+        depth = len(self._let_go.states)
         try:
             result = self._lead(predicate, end)
             if result:
@@ -47,7 +48,7 @@ class Changed(SafeCondition):
             return super().wait_for(predicate, left)
         finally:
             try:
-                self._hold()  # first: others look through the list
+                self._hold(depth)  # first: others look through the list
             finally:
                 self._is_stale = True
                 if predicate in self._awaited:
@@ -56,13 +57,14 @@ class Changed(SafeCondition):
     def _lead(self, predicate: Callable[[], Any], end: float | None) -> Any:
         """Run the host's loop without the lock, until the wait is over or somebody else does."""
         # As the base class does. Where a handler raises amid it, `wait_for` takes the lock again.
-        state = self._let_go()
+        states = self._let_go.states
+        states += map(RELEASE, (self._lock._lock,))
         try:
             # It looks without the lock, too: what it looks at is filled by this very thread, and
             # whoever else has news asks it to look again.
             return self._leadership.lead(predicate, end)
         finally:
-            self._acquire_restore(state)
+            self._acquire_restore(states[-1])
 
     def notify_all(self) -> None:
         """Let every waiting thread look again: also the one that runs the loop."""
