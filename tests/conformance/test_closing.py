@@ -163,6 +163,8 @@ def test_a_callback_is_called_once_whoever_sends_its_call_meanwhile(client: Pymo
     release = client.parts.state.lock.__exit__
 
     class Door:
+        _is_owned = staticmethod(client.parts.state.lock._is_owned)
+
         def __enter__(self) -> Any:
             return client_lock.__enter__()
 
