@@ -19,7 +19,7 @@ from pymonik.values.outputs import Outputs
 
 
 class EngineArrivals:
-    """Where the records of an engine of this process come in; `changed` guards the outputs.
+    """Where the records of an engine of this process come in; `changed` tells who waits for them.
 
     There is no `problem`: what breaks such an engine fails its units.
     """

@@ -15,20 +15,22 @@ need (`tests/client/test_locks.py` has threads do so):
 4. `AbortHandler.sending`, of a cluster: held by who submits or stores, for the first time or again,
    while the cluster is spoken to. Who finds out why a task was lost holds it, too, so that nothing
    is sent behind its back; that thread needs none of the locks above.
-5. `Arrivals.changed`, a condition of the backend: held by who fills outputs, and by who waits for
-   them. It wakes all waits of a client. On a cluster it guards who listens to the session, too,
-   and `EventWatcher._lock` may follow (what is known of the stream).
+5. `Arrivals.changed`, a condition of the backend: held by who waits for outputs, and by who fills
+   them, but for who leads the embedded engine. It wakes all waits of a client. On a cluster it
+   guards who listens to the session, too, and `EventWatcher._lock` may follow (what is known of the
+   stream).
 6. Locks under which nothing else is taken: `Flushers` (which thread flushes), `Callbacks` (whether
    their thread runs), `Blocks` (how many are open), `CacheLookup` (values to be kept), `Handled`
    (failures that users have seen), `Breaker._changed` (how ill a cluster is), `Host._lock` (whether
-   the thread of the embedded engine runs; what the engine is led by changes hands under it).
+   the thread of the embedded engine runs).
 
 Each can be taken again by its thread, and what stands under it holds where other code of ours runs
 amid it: finalizers and weak references call wherever Python makes or calls something, and what they
 call may use a client. Where that waits, the locks from the third on are yielded while it sleeps, as
 `system.held_locks` says; the first two are roles, amid which a wait is refused for what their
-thread is about to send, or to run. What takes long, or starts a thread, is done without a lock
-where it can be.
+thread is about to send, or to run. A third role is to lead the embedded engine (`leadership`): who
+sends takes it where it is free, and waits for nobody's turn under a lock. What takes long, or
+starts a thread, is done without a lock where it can be.
 
 Recording takes none of them: `pending` is only appended to, see `record.recorder`. None of them is
 held while anything of the user's is called on purpose: callbacks have a thread of their own, and so

@@ -16,8 +16,9 @@ from pymonik.system.held_locks import always, held_here, yielding
 
 T = TypeVar("T")
 
-# Seconds that a wait sleeps before it looks whether its thread keeps others out meanwhile: most
-# waits are over by then, and only that of a finalizer can hold a lock.
+# Seconds that a wait for a condition, or a lock, sleeps before it looks whether its thread keeps
+# others out meanwhile: most are over by then, and only one amid a section, such as that of a
+# finalizer, can hold a lock.
 MOMENT = 0.25
 
 # An object of each time that locks of a section were free, and are held again: who has looked at

@@ -1,8 +1,9 @@
 """The outcome of units, as it comes: `Outputs` for each, with a record for each value.
 
 Enters: records, from a backend, in any order. Leaves: records, to handles, and calls of callbacks.
-Threads: a backend fills outputs under its own lock `changed`; readers look without it, since a
-record is set once and lists do not shrink.
+Threads: one at a time fills outputs, under the condition `changed` of its backend, or as the one
+that leads the embedded engine; readers look without it, since a record is set once and lists do not
+shrink.
 """
 
 from __future__ import annotations

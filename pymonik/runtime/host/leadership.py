@@ -2,8 +2,9 @@
 
 Enters: the loop's turns, and threads that wait. Leaves: turns run, by one thread at a time. Who
 waits while nothing else is under way runs the loop itself: what it waits for need not be handed
-from thread to thread. The host's own thread rests meanwhile, and is called back when there is
-something to do that no thread waits for. (Schmidt et al.: Leader/Followers, PLoP 2000.)
+from thread to thread. The host's own thread rests meanwhile, and comes back when it is called, or
+finds by itself that there is something to do that no thread waits for. (Schmidt et al.:
+Leader/Followers, PLoP 2000.)
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ class Leadership:
     def rest(self) -> None:
         """Let others lead as long as one is expected to: the host's thread comes back leading.
 
-        Raises what was raised meanwhile. A finalizer that runs amid this counts as one amid a turn
-        (`leads_here`): nobody else would do what it waits for when the others have had enough.
+        Raises what was raised meanwhile, once no other leads. What a finalizer does amid this is
+        done amid a turn (`leads_here`): nobody would bring what it waits for when the others have
+        had enough.
         """
         if not self._may_rest():
             return
