@@ -24,7 +24,7 @@ class LaterRecorder:
     """Stands for a recorder that is made, with all that it loads, when one is first asked for."""
 
     # What a call asks its scope for, see `Scope`: none yet.
-    ready = None
+    recorder = ready = None
 
     @abstractmethod  # for the type checker: see `graph.verbs`
     def made(self) -> Any:
@@ -36,7 +36,8 @@ def current_recorder() -> Any:
     """Return the recorder of this context, or the only one open in this process."""
     recorder = CURRENT.get()
     if isinstance(recorder, LaterRecorder):
-        return recorder.made()
+        recorder = recorder.made()
+        CURRENT.set(recorder)  # usual calls of this context ask it themselves
     if recorder is not None:
         return recorder
     open_ones = open_recorders()

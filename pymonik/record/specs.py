@@ -66,8 +66,9 @@ class CallSpecs:
         self._root_seed = root_seed
         self._codes: dict[int, tuple[Any, Code]] = {}
         # By what calls have in common, those that were usual last by their task alone.
-        self.made: dict[Any, CallSpec] = {}
-        interner.snapshots.changed = self.made.clear
+        made: dict[Any, CallSpec] = {}
+        self.made = made
+        interner.snapshots.changed = made.clear
 
     def begin_moment(self) -> None:
         """Let the next calls look at what takes a while: a flush has ended what was before."""

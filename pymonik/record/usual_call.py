@@ -1,8 +1,8 @@
 """The usual call: one like a call before, recorded by a single function.
 
 Enters: a task and its arguments. Leaves: a node in `pending`, and a handle. It takes numbers and
-handles of its own client, no keywords, and nothing around it has changed. All other calls are left
-to `Task.invoke` as it is written.
+handles of its own client, no keywords but `pymonik=`, and nothing around it has changed. All other
+calls are left to `Task.invoke` as it is written.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def usual_first(record: F) -> F:
 
     @functools.wraps(record)
     def invoke(task: Any, /, *args: Any, **kwargs: Any) -> Any:
-        scope = _scope_here()
-        if kwargs or scope is None or (recorder := scope.ready) is None:
+        scope = _named(task, kwargs) if kwargs else _scope_here()
+        if scope is None or (recorder := scope.ready) is None:
             return record(task, *args, **kwargs)
         handle_type, call_type = recorder.handle_type, recorder.call_type
         slots: Any = args
@@ -47,7 +47,7 @@ def usual_first(record: F) -> F:
             if kind is handle_type and value._client is scope:
                 slots, held = None, args  # the call itself holds handles, and numbers beside them
             elif kind not in SMALL:
-                return record(task, *args)
+                return record(task, *args, **kwargs)
         specs = recorder.specs
         around, modules = specs.surroundings, sys.modules
         try:
@@ -89,7 +89,7 @@ def usual_first(record: F) -> F:
             # The first of its kind; another environ put in its place; a folder removed.
             is_usual = False
         if not is_usual:
-            return record(task, *args)
+            return record(task, *args, **kwargs)
         frame = sys._getframe(1)
         # As `Recorder.record_call` does, without a call of it.
         handle = _new(handle_type)
@@ -111,3 +111,9 @@ def usual_first(record: F) -> F:
         return handle
 
     return cast("F", invoke)
+
+
+def _named(task: Any, keywords: dict[str, Any]) -> Any:
+    """Return the client that a call names, None where it says anything else."""
+    scope = keywords.get("pymonik") if len(keywords) == 1 and not task._signature.ours else None
+    return scope if getattr(type(scope), "__pymonik_role__", "") == "recorder" else None

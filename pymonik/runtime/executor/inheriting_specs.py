@@ -37,7 +37,7 @@ class InheritingSpecs(CallSpecs):
         # Options by their addresses, with those equal that came first; specs by those.
         self._first: dict[int, tuple[TaskOptions, TaskOptions]] = {}
         self._equal: dict[TaskOptions, TaskOptions] = {}
-        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self.made}
+        self._tables: dict[int, dict[Any, CallSpec]] = {id(options): self._table}
         self._inherited = options
         interner.snapshots.changed = self._forget
 
@@ -46,10 +46,15 @@ class InheritingSpecs(CallSpecs):
         self._take_over()
         return super().spec_for(task, code, width, keywords, given)
 
-    def usual_spec(self, task: Any, width: int) -> CallSpec | None:
-        """Return what such calls of the task that runs share, if it is made and as it was."""
+    @property
+    def made(self) -> dict[Any, CallSpec]:
+        """The specs of the task that runs."""
         self._take_over()
-        return super().usual_spec(task, width)
+        return self._table
+
+    @made.setter
+    def made(self, table: dict[Any, CallSpec]) -> None:
+        self._table = table
 
     def known_seconds(self, spec: CallSpec) -> float | None:
         """Return how long a call takes, where the program says it or it only assembles values."""
@@ -73,7 +78,7 @@ class InheritingSpecs(CallSpecs):
                 self._forget()
             first = self._first[id(options)] = (options, self._first_equal(options))
         self._options = first[1]
-        self.made = self._tables.setdefault(id(self._options), {})
+        self._table = self._tables.setdefault(id(self._options), {})
 
     def _first_equal(self, options: TaskOptions) -> TaskOptions:
         try:
@@ -82,9 +87,9 @@ class InheritingSpecs(CallSpecs):
             return options
 
     def _forget(self) -> None:
-        self.made = {}
+        self._table = {}
         self._first, self._equal = {}, {}
-        self._tables = {id(self._options): self.made}
+        self._tables = {id(self._options): self._table}
         self._inherited = self._options
 
 

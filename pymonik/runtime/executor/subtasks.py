@@ -63,9 +63,8 @@ class Subtasks(Recorder, Scope):
         arguments = Arguments(state)
         specs = InheritingSpecs(arguments.interner, DEFAULTS)
         super().__init__(state, arguments, specs)
-        self.recorder = self.canceller = self.stored = self.views = self
+        self.recorder = self.ready = self.canceller = self.stored = self.views = self
         self.waiter = self.async_waiter = self.notifier = cast("Any", _NoWaiting())
-        self.ready = None  # the specs of its calls are those of the task that runs
         self._slots, self._isolates_delegating = slots, isolates_delegating
         self._optimize = optimize
         if recorded is not None:
