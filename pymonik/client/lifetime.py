@@ -22,7 +22,7 @@ from pymonik.client.handled import Handled, tell_of_others
 from pymonik.client.notifier import Notifier
 from pymonik.client.state import ClientState
 from pymonik.client.submitter import Submitter
-from pymonik.errors import ClusterError
+from pymonik.errors import BackendError, ClusterError
 from pymonik.graph.ir import Call
 from pymonik.humanize import counted
 from pymonik.record.current import close_here, open_here
@@ -91,10 +91,16 @@ class Lifetime:
         """Send what is pending, wait for all of it, and let go of the backend.
 
         From now on only callbacks may record calls: these are waited for, too. Other threads may
-        still wait for what they have recorded. Raises the first failure that nobody has looked at.
+        still wait for what they have recorded. Raises the first failure that nobody has looked at;
+        BackendError amid a flush of this thread, and leaves the client open.
         """
         if self._state.is_closed:
             return
+        if self._state.plans_under_way and self._state.is_held_here:
+            raise BackendError(
+                "a client is closed by what runs amid its own flush, such as a finalizer, and "
+                "would wait for itself: close it in another thread"
+            )
         # From now on threads are refused, but for callbacks, whose calls are waited for.
         self._state.is_closing = True
         try:

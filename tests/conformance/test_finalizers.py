@@ -163,6 +163,8 @@ def test_a_finalizer_amid_the_sending_of_a_plan_is_told_that_it_waits_for_itself
         for wait in (handle.get, lambda: handle.get(PATIENCE), handle.wait):
             with pytest.raises(BackendError, match="amid a flush, such as a finalizer"):
                 wait()
+        with pytest.raises(BackendError, match="amid its own flush, such as a finalizer"):
+            client.close()
         submit(plan)
         found.append(handle.get(PATIENCE))
 
