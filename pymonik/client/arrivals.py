@@ -86,12 +86,13 @@ class ArrivalWait:
                     raise arrivals.problem or self._never(*ended)
             return bool(ended)
 
-        has_come = False
+        has_come, lasts = False, True
         # Not watched at first where no function is to be told: a bar is for who waits for long.
-        if self._on_progress is None and (left is None or left > PATIENCE):
-            has_come = sleep(PATIENCE)
+        if self._on_progress is None:
+            lasts = left is None or left > PATIENCE
+            has_come = sleep(PATIENCE if lasts else left)
             left = None if left is None else left - PATIENCE
-        if not has_come:
+        if not has_come and lasts:
             with watching(backend, self._on_progress):
                 has_come = sleep(left)
         if not has_come:

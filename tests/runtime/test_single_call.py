@@ -81,6 +81,22 @@ def test_a_short_call_does_not_ask_whether_anybody_looks_on(
     assert asked == []
 
 
+def test_a_short_wait_does_not_ask_whether_anybody_looks_on(
+    client: Pymonik, asked: list[Any], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where its time is over either, as of one who looks in again and again."""
+    monkeypatch.setattr(arrivals, "PATIENCE", 600.0)
+    handle = pass_gate.invoke(gate.path, 1)
+    client.flush()
+    asked.clear()
+    for timeout in (0.0, 1e-3, 1e-2):
+        with pytest.raises(TimeoutError):
+            handle.get(timeout)
+    gate.open()
+    assert handle.get() == 1
+    assert asked == []
+
+
 def test_a_long_call_asks_once_whether_anybody_looks_on(
     client: Pymonik, asked: list[Any], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
