@@ -1,13 +1,14 @@
 """Waiting in an event loop: coroutines go on when values have come, and the loop is not blocked.
 
 Enters: handles, in a coroutine. Leaves: their values, or handles in the order in which their calls
-end. The event loop is woken by a callback like any other (`notifier`), from whichever thread.
+end. The event loop is woken by whichever thread finds that a call has ended (`notifier`).
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pymonik.client.arrivals import first_open, is_settled, timeout_error
@@ -54,14 +55,11 @@ class AsyncWaiter:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
-        def set_ended(_: Any) -> None:
-            _call_in(loop, _resolve, ended)
-
         await self._flush_beside()
         self._locator.locate(handle._node)
-        # Also of one that has ended meanwhile: it is called back at once, in this thread, by way of
-        # the loop.
-        self._notifier.add_done_callback(handle, set_ended)
+        # Also of one that has ended meanwhile: that is told at once, in this thread, by way of the
+        # loop.
+        self._notifier.when_ended(handle, partial(_call_in, loop, _resolve, ended))
         await ended
         return self._waiter.value(handle, None)
 
@@ -75,10 +73,6 @@ class AsyncWaiter:
         end = None if timeout is None else loop.time() + timeout
         ended: asyncio.Queue[ResultHandle[Any]] = asyncio.Queue()
 
-        # Called by the thread of callbacks, or by this one where the call has ended meanwhile.
-        def tell(handle: ResultHandle[Any]) -> None:
-            _call_in(loop, ended.put_nowait, handle)
-
         demand_same_client(handles)
         await self._flush_beside()
         for handle in handles:
@@ -86,7 +80,7 @@ class AsyncWaiter:
             if is_settled(handle):  # there in time, even if the loop gets no turn before its end
                 ended.put_nowait(handle)
             else:
-                self._notifier.add_done_callback(handle, tell)
+                self._notifier.when_ended(handle, partial(_call_in, loop, ended.put_nowait, handle))
         for _ in handles:
             # Asked first: where no time is left, `wait_for` of Python 3.11 gives up without a look.
             if ended.empty():
@@ -103,7 +97,7 @@ class AsyncWaiter:
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[Any], Any], value: Any) -> None:
     """Call a function in an event loop, from any thread, unless the loop has been closed."""
     with contextlib.suppress(RuntimeError):  # the loop is closed
-        # Futures and queues of asyncio are of the thread of their loop; this is one of callbacks.
+        # Futures and queues of asyncio are of the thread of their loop; this may be any.
         loop.call_soon_threadsafe(function, value)
 
 

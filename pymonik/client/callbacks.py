@@ -1,8 +1,8 @@
 """Callbacks of users: called one after the other, on a thread of their own.
 
 Enters: functions without arguments. Leaves: calls, off the threads of the engines, so that a
-callback may wait for a value or cancel a call. The thread starts with the first callback. Another
-one ends clients that were collected, which happens amid anything.
+callback may wait for a value, also in an event loop, or cancel a call. The thread starts with the
+first callback. Another one ends clients that were collected, which happens amid anything.
 """
 
 from __future__ import annotations
@@ -36,9 +36,12 @@ class Callbacks:
 
     def put(self, call: Callable[[], object]) -> None:
         """Call a function after those before it; once started, it takes no lock."""
-        self.start()
         # A `SimpleQueue`, which finalizers may use: its `put` is reentrant, that of `Queue` is not.
         self._calls.put(call)
+        try:
+            self.start()
+        except RuntimeError:  # no thread to spare: who puts the next, or waits for it, tries again
+            logger.debug("a callback waits for a thread", exc_info=True)
 
     def start(self) -> None:
         """Start the thread, unless it runs."""

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from pymonik.client.arrivals import ArrivalWait
 from pymonik.client.cached_values import CachedValues
-from pymonik.client.callbacks import CALLBACKS, ENDINGS
+from pymonik.client.callbacks import ENDINGS
 from pymonik.client.client_settings import ClientSettings
 from pymonik.client.engine import LazyBackend
 from pymonik.client.handled import Handled, tell_of_others
@@ -112,7 +112,7 @@ class Lifetime:
             while not is_done:
                 if not leaves:
                     self._arrivals.wait(self.is_idle, None, awaited=self._notifier.watched)
-                CALLBACKS.drain()
+                self._notifier.drain()
                 if self._recorder.pending:  # callbacks have recorded more
                     self._submitter.flush()
                     continue

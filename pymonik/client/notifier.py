@@ -2,7 +2,7 @@
 
 Enters: handles, callbacks. Leaves: calls of callbacks, one after the other on a thread of their own
 (`callbacks`). Waiting in the caller's thread is left to `waiter`, in an event loop to
-`async_waiter`, which is called back like anybody else.
+`async_waiter`, which is told at once: a callback may wait in an event loop, too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from pymonik.client.engine import LazyBackend
 from pymonik.client.state import ClientState
 from pymonik.errors import OptionsError
 from pymonik.record.handle import ResultHandle
+from pymonik.system.conditions import Latch
 from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.values.outcome import PENDING
 
 logger = logging.getLogger("pymonik")
 
 Callback = Callable[[Any], object]
+# What is done, by whichever thread, once a call has ended: it does not block, and takes no lock.
+Tell = Callable[[], object]
 
 
 class Notifier:
@@ -41,16 +44,28 @@ class Notifier:
         self._state = state
         self._engine = engine
         self._arrivals = arrivals
-        self.unsent: list[tuple[ResultHandle[Any], Callback]] = []
+        self.unsent: list[tuple[ResultHandle[Any], Tell]] = []
         # The values that callbacks wait for; changed from any thread, so copied to be walked.
         self.watches: dict[object, tuple[Any, int]] = {}
         # Those of them for which no unit or fetch was seen yet.
         self._unplanned: list[_Watch] = []
+        # Callbacks on their way to the thread that calls them, or being called.
+        self._calls: dict[_Call, None] = {}
 
     def add_done_callback(self, handle: ResultHandle[Any], callback: Callback) -> None:
-        """Call back once a call has ended."""
+        """Call back once a call has ended: here and now, or on the thread of callbacks."""
         if not callable(callback):
             raise OptionsError(f"add_done_callback takes a function, not {callback!r}")
+        if self._ended_else_watch(handle, partial(self._put, callback, handle)):
+            _call(callback, handle)
+
+    def when_ended(self, handle: ResultHandle[Any], tell: Tell) -> None:
+        """Let whichever thread finds that a call has ended tell so at once."""
+        if self._ended_else_watch(handle, tell):
+            tell()
+
+    def _ended_else_watch(self, handle: ResultHandle[Any], tell: Tell) -> bool:
+        """Return whether a call has ended, seen here; else it is told once it has."""
         if (
             handle._node.location is None
         ):  # else no wait for a submission that is under way is needed
@@ -58,14 +73,42 @@ class Notifier:
             with self._state.lock:
                 if handle._node.location is None:
                     if self._state.is_closed:  # dropped: it has ended, too
-                        CALLBACKS.put(partial(_call, callback, handle))
+                        tell()
                     else:
-                        self.unsent.append((handle, callback))
-                    return
+                        self.unsent.append((handle, tell))
+                    return False
         if is_settled(handle):
-            _call(callback, handle)
+            return True
+        self.watch(handle, tell)
+        return False
+
+    def _put(self, callback: Callback, handle: ResultHandle[Any]) -> None:
+        call = _Call(callback, handle)
+        self._calls[call] = None  # before it is on its way: see `drain`
+        CALLBACKS.put(partial(self._make, call))
+
+    def _make(self, call: _Call) -> None:
+        try:
+            _call(call.callback, call.handle)
+        finally:
+            self._calls.pop(call, None)
+            # Behind that: who waits for it has put this here, and looked then.
+            if call.made is not None:
+                call.made.open()
+
+    def drain(self) -> None:
+        """Wait until the callbacks of this client that are on their way have been called.
+
+        Those of others are not waited for: one may wait for this client. Nor is any in the thread
+        of callbacks, which would wait for itself.
+        """
+        if CALLBACKS.runs_here:
             return
-        self.watch(handle, callback)
+        for call in list(self._calls):
+            CALLBACKS.start()  # unless it runs: there may have been no thread to spare
+            call.made = Latch()
+            if call in self._calls:
+                call.made.wait()
 
     def flushed(self) -> None:
         """Look for what was sent, and for what was lost, once a flush has ended."""
@@ -87,23 +130,23 @@ class Notifier:
                 is_sent = [handle._node.location is not None for handle, _ in self.unsent]
                 sent = list(compress(self.unsent, is_sent))
                 self.unsent = list(compress(self.unsent, map(not_, is_sent)))
-            for handle, callback in sent:
-                self.watch(handle, callback)
+            for handle, tell in sent:
+                self.watch(handle, tell)
 
     def tell_dropped(self) -> None:
         """Call back for calls that will never be sent: they have ended, too."""
         with self._state.lock:
             dropped, self.unsent = self.unsent, []
-        for handle, callback in dropped:
-            CALLBACKS.put(partial(_call, callback, handle))
+        for _, tell in dropped:
+            tell()
 
     def watched(self) -> tuple[Any, int] | None:
         """Return one of the values that callbacks wait for."""
         return next(iter(list(self.watches.values())), None)
 
-    def watch(self, handle: ResultHandle[Any], callback: Callback) -> None:
-        """Call back once the value of a call that was sent is there, or was lost."""
-        watch = _Watch(self, handle, callback)
+    def watch(self, handle: ResultHandle[Any], tell: Tell) -> None:
+        """Tell once the value of a call that was sent is there, or was lost."""
+        watch = _Watch(self, handle, tell)
         try:
             self._begin(watch, handle)
         except BaseException:
@@ -158,19 +201,30 @@ class Notifier:
                     watch.end()
 
 
-class _Watch:
-    """A callback that waits for the value of a call that was sent.
+class _Call:
+    """A callback on its way. made: opened behind it, where anybody waits for that."""
 
-    Several threads may find at once that the value has come: who takes the call, makes it.
+    __slots__ = ("callback", "handle", "made")
+
+    def __init__(self, callback: Callback, handle: ResultHandle[Any]) -> None:
+        self.callback = callback
+        self.handle = handle
+        self.made: Latch | None = None
+
+
+class _Watch:
+    """What waits for the value of a call that was sent, to tell that it has ended.
+
+    Several threads may find at once that the value has come: who takes `tell`, tells.
     is_wanted: whether the backend was asked for the value. It may add the watch before or, as a
     host does when it has time, behind that, and maybe behind the end of the unit.
     """
 
-    __slots__ = ("_calls", "_location", "_notifier", "_place", "is_wanted", "value")
+    __slots__ = ("_location", "_notifier", "_place", "_tell", "is_wanted", "value")
 
-    def __init__(self, notifier: Notifier, handle: ResultHandle[Any], callback: Callback) -> None:
+    def __init__(self, notifier: Notifier, handle: ResultHandle[Any], tell: Tell) -> None:
         self._notifier = notifier
-        self._calls = [partial(_call, callback, handle)]
+        self._tell = [tell]
         node = handle._node
         self.value: tuple[Any, int] = node, handle._index
         self._location, self._place = node.location.at(node.offset + handle._index)
@@ -190,14 +244,12 @@ class _Watch:
         return not self.is_wanted or self._notifier.add_planned(self)
 
     def end(self) -> None:
-        """Call back, unless another thread has done so. Called by any thread, without a lock."""
+        """Tell, unless another thread has done so. Called by any thread, without a lock."""
         try:
-            call = self._calls.pop()
-        except IndexError:
-            self._notifier.watches.pop(self, None)  # it may have been begun again
-            return
-        CALLBACKS.put(call)  # before it counts as called: see `close`
-        self._notifier.ended(self)
+            with contextlib.suppress(IndexError):  # it was told, but may have been begun again
+                self._tell.pop()()
+        finally:  # behind that: `close` waits for what stands in `watches`, then for callbacks
+            self._notifier.ended(self)
 
 
 def _call(callback: Callback, handle: ResultHandle[Any]) -> None:

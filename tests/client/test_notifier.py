@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from pymonik.client.async_waiter import AsyncWaiter
-from pymonik.client.callbacks import CALLBACKS
+from pymonik.client.callbacks import CALLBACKS, Callbacks
 from pymonik.client.handled import Handled
 from pymonik.client.waiter import Waiter
 from pymonik.errors import LostValueError, OptionsError
@@ -53,6 +54,26 @@ def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
     alone.state.plans_under_way = 0
     alone.notifier.flushed()
     CALLBACKS.drain()
+    assert called == [handle]
+
+
+def test_a_callback_is_called_though_there_was_no_thread_to_spare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("pymonik.client.notifier.CALLBACKS", Callbacks())
+    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.notifier.add_done_callback(handle, called.append)
+    alone.flush()
+    alone.notifier.flushed()
+    with monkeypatch.context() as spared:
+        spared.setattr(threading.Thread, "start", refuse)
+        alone.backend.answer([2])
+    assert (called, alone.notifier.watches) == ([], {})
+    alone.notifier.drain()
     assert called == [handle]
 
 

@@ -109,6 +109,40 @@ def test_a_callback_that_raises_keeps_nobody_else_from_being_told(
     assert called.wait(60)
 
 
+def test_a_callback_may_await_a_call(client: Pymonik) -> None:
+    found, called = [], threading.Event()
+
+    async def value(handle: Any) -> Any:
+        return await handle
+
+    def callback(_: Any) -> None:
+        # Not there yet where it is waited for, but for inline.
+        found.append(asyncio.run(value(square.invoke(3, pymonik=client))))
+        called.set()
+
+    square.invoke(2).add_done_callback(callback)
+    client.flush()
+    assert called.wait(60)
+    assert found == [9]
+
+
+def test_a_callback_may_wait_for_the_end_of_another_client(connect: Connect) -> None:
+    found: list[Any] = []
+
+    def use_another() -> None:
+        with connect() as other:
+            found.append(square.invoke(3, pymonik=other).get())
+
+    def callback(_: Any) -> None:
+        user = threading.Thread(target=use_another)
+        user.start()
+        user.join()
+
+    with connect():
+        square.invoke(2).add_done_callback(callback)
+    assert found == [9]
+
+
 def test_two_coroutines_may_await_one_handle(client: Pymonik) -> None:
     async def main() -> Any:
         h = square.invoke(3)
