@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
+from pymonik.system.deferred_signals import DeferredSignals
 from pymonik.system.safe_logging import safely
 from pymonik.system.structs import Struct
 from pymonik.system.waits import yielding_locks
@@ -92,8 +93,10 @@ def is_watched(on_progress: Callable[[Progress], object] | None) -> bool:
 
 @contextmanager
 def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None) -> Iterator[None]:
-    # Set behind the block: it ends the thread that looks, and the pause between its looks.
-    over = threading.Event()
+    # Free behind the block: it ends the thread that looks, and the pause between its looks. No
+    # event, whose `set` is Python and may be left by what a handler raises.
+    over = threading.Lock()
+    over.acquire()
     began, before = time.monotonic(), backend.progress()[0]
 
     def look() -> Progress:
@@ -117,27 +120,29 @@ def _watching(backend: Backend, on_progress: Callable[[Progress], object] | None
     # A thread of its own: the one that waits sleeps on a condition, and calls nothing of the
     # user's, not even at the end. What that raises must not replace a value, or another error.
     watcher = threading.Thread(target=_watch, args=args, name="pymonik-progress", daemon=True)
-    watcher.start()
     try:
+        with DeferredSignals():  # `start` is Python, too
+            watcher.start()
         yield
     finally:
-        over.set()
-        yielding_locks(watcher.join)
+        over.release()
+        with suppress(RuntimeError):  # not started yet, if at all: it ends by itself
+            yielding_locks(watcher.join)
 
 
 def _watch(
     look: Callable[[], Progress],
     on_progress: Callable[[Progress], object] | None,
-    over: threading.Event,
+    over: threading.Lock,
 ) -> None:
     if on_progress is not None:
         is_last = False
         while not is_last:
             # One more look when the wait is over: a callback is told of the end, too.
-            is_last = over.wait(_TICK)
+            is_last = over.acquire(timeout=_TICK)
             safely("progress", lambda: on_progress(look()))
         return
-    if over.wait(PATIENCE):
+    if over.acquire(timeout=PATIENCE):
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -149,5 +154,5 @@ def _watch(
         while True:
             now = look()
             bar.update(shown, completed=now.done, total=now.total, description=str(now))
-            if over.wait(_TICK):
+            if over.acquire(timeout=_TICK):
                 return

@@ -7,17 +7,20 @@ import pty
 import select
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pymonik import task
-from pymonik.client.progress import Progress
+from pymonik import Pymonik, task
+from pymonik.client.progress import Progress, watching
 from tests.conftest import PATIENCE, Gate, script_environment
+from tests.interruption import Interruption
 
 from .conftest import Connect
 from .programs import divide, square
+from .seams import until
 
 
 @task
@@ -64,6 +67,27 @@ def test_a_function_that_fails_takes_no_value_and_no_error_away(connect: Connect
         assert square.invoke(3).get() == 9
         with pytest.raises(ZeroDivisionError):
             divide.invoke(1, 0).get()
+
+
+def test_nobody_is_told_of_progress_after_a_wait_that_was_interrupted() -> None:
+    """Wherever: the law goes through all places of it."""
+
+    def watchers() -> list[str]:
+        watchers = [one for one in threading.enumerate() if one.name == "pymonik-progress"]
+        return [one.name for one in watchers if one.is_alive()]
+
+    with Pymonik(backend="inline") as client:
+        backend = client.parts.engine.opened()
+        has_come, place = True, 0
+        while has_come:
+            place += 1
+            told: list[Progress] = []
+            modules = ("pymonik.", "contextlib", "threading")
+            with Interruption(place, modules) as interruption, watching(backend, told.append):
+                pass
+            has_come = interruption.has_come
+            until(lambda: not watchers())
+    assert place > 10
 
 
 @pytest.mark.asynchronous

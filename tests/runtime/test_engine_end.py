@@ -142,9 +142,7 @@ def test_an_interrupted_call_is_told_to_who_wanted_to_be_called_back(tmp_path: P
 
         def watch() -> None:
             until(started.exists)
-            client.parts.notifier.watch(
-                handle, lambda _: told.set()
-            )  # as a flush of this thread would
+            client.parts.notifier.watch(handle, told.set)  # as a flush of this thread would
             (tmp_path / "watched").touch()
 
         other = Other(watch)
