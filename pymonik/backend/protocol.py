@@ -49,9 +49,9 @@ class Backend(Protocol):
     def cancel(self, outputs: Outputs | None = None) -> Callable[[], bool]:
         """Stop the unit of some outputs, or all that is unfinished where none are named.
 
-        Return what says, once, whether it will not run to its end: values that have not come are
-        failures then, of kind "cancelled". That may wait for the backend, and is asked without a
-        lock; what is submitted from now on comes behind it.
+        Return a function to call once, without holding a lock: it may wait for the backend. It
+        returns True if the unit will not run to its end; its missing values are then failures of
+        kind "cancelled". Plans submitted after this call are not affected.
         """
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class Traits(Struct):
     turn: AbstractContextManager[object] = nullcontext()
 
 
-# A beat of calls of a millisecond.
+# As many calls of 1 ms as fill one `unit_seconds`.
 _GRAIN = 1000
 _LOCAL = "no cluster is configured: the embedded engine runs on this machine, %d at a time"
 

@@ -66,7 +66,8 @@ class ArrivalWait:
         backend = self._engine.opened()
         arrivals = backend.traits.arrivals
         changed = arrivals.changed
-        # Of this thread: whoever brings news looks on its behalf, who may be amid a flush.
+        # Asked now, for this thread: `may_end` may also be called by the thread that delivers
+        # values, which may itself be inside a flush.
         is_amid_flush = self._state.lock._is_owned()
 
         def lost_value() -> tuple[Any, int] | None:

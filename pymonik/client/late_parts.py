@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Held while a client is put together: several threads may be the first to use it. A thread may take
 # it again: a finalizer amid this may use the same client.
 _ASSEMBLING = yielding_lock()
-# Of the clients that were put together, as long as these live.
+# Lifetimes of the clients assembled so far (weak).
 _LIFETIMES: weakref.WeakSet[Any] = weakref.WeakSet()
 
 

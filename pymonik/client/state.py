@@ -34,7 +34,8 @@ starts a thread, is done without a lock where it can be.
 
 Recording takes none of them: `pending` is only appended to, see `record.recorder`. None of them is
 held while anything of the user's is called on purpose: callbacks have a thread of their own, and so
-has the callback of the progress.
+has the callback of the progress. But the inline backend runs tasks inside `submit`, under the first
+two.
 
 The table of definitions has a lock of its own (`capture.definitions.registry`), which recording
 takes, and who captures under `ClientState.lock`. It is held while objects of the user are pickled,

@@ -99,7 +99,8 @@ class Submitter:
         if traits.is_remote:
             demand_answers()
         try:
-            # Another engine of this process takes a plan at once: no bar would be seen.
+            # The local engine accepts a plan at once: a progress bar for the submission would never
+            # be seen.
             if traits.is_remote or traits.shares_process or self._on_progress is not None:
                 # The callback of the progress may use the client: it is waited for without the
                 # lock.
@@ -157,7 +158,8 @@ class Submitter:
             try:
                 # As `compiling` does, where nothing was compiled before: see above.
                 state.is_compiling = True
-                # Until here a finalizer of the user's may have sent them: then others are pending.
+                # A finalizer of the user's may have flushed these nodes meanwhile: then take what
+                # is pending now.
                 if nodes and self._recorder.pending[:1] != nodes[:1]:
                     nodes = self.take()
                     if not (nodes or self._names.are_late()):
@@ -217,7 +219,7 @@ class Submitter:
     ) -> None:
         """Fail what was not sent; it is not pending any more, wherever it was interrupted."""
         with DeferredSignals():  # a second Ctrl-C comes after it
-            # Else all of them are bound.
+            # If they are still pending, bind them first; otherwise they are bound already.
             if self._recorder.pending[:1] == nodes[:1]:
                 self._bind(plan, nodes)
             _fail_unsent(plan, backend, error)

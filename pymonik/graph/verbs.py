@@ -21,7 +21,7 @@ class Replacement:
     """What is to stand where outputs of some nodes are named; as it is, nothing is replaced."""
 
     __slots__ = ()
-    # How many steps stand before those of the map that is looked at, in the map that it becomes.
+    # In a fused map: how many steps precede those of the map that is being rewritten.
     first_step = 0
 
     def output(self, node: Any, index: int) -> Any:

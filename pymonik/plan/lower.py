@@ -58,7 +58,8 @@ def _bind_step(step: Step, location: Location) -> None:
         for offset, origin in enumerate(step.origins):
             bind_call(origin, location, offset)
         return
-    # A finalizer may still ask for what nobody wanted: it is to see that it is not stored.
+    # A finalizer may still ask for a value that nobody wanted: give it a location that says that it
+    # was not stored.
     nowhere = Location(location.unit_outputs, location.chunk, None)
     for offset, (origin, wanted) in enumerate(zip(step.origins, step.wanted)):
         bind_call(origin, location if wanted else nowhere, offset)

@@ -44,7 +44,8 @@ class SubmissionContext(Struct):
     session_id: str = NO_ID
     slots: int = 1
     optimize: Any = True
-    # Whether tasks may end their dependents unseen, and the one that may when others may not.
+    # Whether a task may answer with an error, on which the cluster aborts its dependents; and the
+    # outputs of the one unit that may do so although the others may not.
     reports_error: bool = True
     tail_unit: Outputs | None = None
     # What becomes of the logs of tasks: see `TaskPayload`.

@@ -42,7 +42,8 @@ class MapTemplate:
             for step in node.steps
         ]
         self._is_cut = "batch" in selected(optimize)
-        # What `batch` says, it says anew: it comes last, and has one note of one map.
+        # Drop the note of `batch` (the last pass, one note per map): it runs again for each plan
+        # and adds its own.
         self._notes = made.notes[:-1] if self._is_cut else made.notes
 
     @property

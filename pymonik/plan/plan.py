@@ -98,7 +98,8 @@ class Plan(Struct):
         locations = self._locations_of({id(one.node) for one in named})
         places = {name: ValueLocation(content=content) for name, content in self.named.items()}
         for name, node, start, length in named:
-            # A value that was sent before it had its name is where it was put then.
+            # A value that got its name after it was sent is not in this plan: use the location that
+            # its node has.
             location, offset = locations.get(id(node), (node.location, node.offset))
             if location is not None and location.output is not None:
                 places[name] = _placed(location, offset + start, length)

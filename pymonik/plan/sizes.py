@@ -23,8 +23,8 @@ from pymonik.values.options import LIMIT_HOURS
 CHUNK = 1 << 20
 # A TaskOptions message is always complete: its duration and retries are the session's.
 HOURS = LIMIT_HOURS
-# A task is tried again where its pod was lost: that several are lost one after the other is no
-# chance.
+# ArmoniK retries a task whose pod was lost. If that happens more often than this, the task is to
+# blame.
 RETRIES = 3
 TAG = "pymonik.tag"
 # That of a session; its tasks inherit it.

@@ -70,7 +70,8 @@ class Wiring:
             return None
         if not all(map(is_, map(_node, _at(self._named, flat)), _at(self._sources, calls))):
             return None
-        # Each is a weak reference to what may ask for its value; names and ids it has none.
+        # A call is a weak reference to its liveness. These calls have no name and no id, so a dead
+        # reference means: not wanted.
         if [one is not None for one in map(Call.__call__, calls)] != self.wanted:
             return None
         return calls, flat

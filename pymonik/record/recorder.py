@@ -38,8 +38,7 @@ class Recorder:
     """Records calls into `pending`: what it is made of, and where a call ends up.
 
     state: whether calls are taken. arguments, specs: what a call is made of. naming: gives what is
-    held while a value gets a name, where threads share it. Recording a call takes no lock:
-    `pending` is only appended to.
+    held while a value gets a name, where threads share it. To append to `pending` takes no lock.
 
     Who records names the owner, whom the handle is to ask for its value: it is not kept here, so
     that a client without references is collected at once, and ends its session.
@@ -62,7 +61,7 @@ class Recorder:
         self.names: dict[str, Any] = {}
         self._naming = naming
         self._numbered = 0
-        # Pending maps, and the failures of elements that were given up, by their numbers.
+        # Elements of pending maps that were given up: for each map, the failures by element index.
         self._given_up: dict[Call, dict[int, Any]] = {}
 
     def record_call(

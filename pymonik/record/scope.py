@@ -35,8 +35,8 @@ class Scope(Owner, Protocol):
     __pymonik_role__: ClassVar[str] = "recorder"
 
     recorder: Recorder
-    # The same where it is made, and records calls like one before as `usual_call` does; else None.
-    # The usual call asks for no more, at the price of a plain attribute.
+    # `recorder`, once it exists and `usual_call` may use it; None before. A plain attribute,
+    # because every call reads it.
     ready: Recorder | None
 
     def __pymonik_reduce__(self) -> Any:

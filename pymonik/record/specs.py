@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _KEPT_CODES = 256
 # Specs of theirs: a few of each, as tasks are called with other options or in other surroundings.
 _KEPT_SPECS = 1024
-# Bytes of a pure function whose parts are digested when it is captured: a key may depend on it, and
-# to read as many takes no longer than to pickle them.
+# Pure functions of up to this many bytes are fingerprinted at capture, since a cached call may
+# depend on them. That costs about as much as pickling them.
 _NOTED = 1 << 16
 # Modules of the functions of `builtin_call`, which never change.
 _OWN = ("pymonik.", "_operator")
@@ -65,7 +65,8 @@ class CallSpecs:
         self.surroundings = surroundings
         self._root_seed = root_seed
         self._codes: dict[int, tuple[Any, Code]] = {}
-        # By what calls have in common, those that were usual last by their task alone.
+        # Specs by what their calls have in common. The spec that a task used last without keywords
+        # is also stored under the task alone, for the usual call.
         made: dict[Any, CallSpec] = {}
         self.made = made
         interner.snapshots.changed = made.clear

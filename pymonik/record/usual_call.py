@@ -64,7 +64,7 @@ def usual_first(record: F) -> F:
                 # differs here, or is due, is for `SurroundingsWatch.changes` to look at.
                 and (
                     around is None
-                    # Asked first: what was found then is as new.
+                    # First: unless a look is due, the last one (`found`) still holds.
                     or (
                         around.due is around.looked
                         and (found := around.found).changes is spec.surroundings
@@ -105,7 +105,8 @@ def usual_first(record: F) -> F:
         node.lasti = frame.f_lasti
         # Atomic, and last: once it stands there, another thread may send it.
         recorder.pending.append(node)
-        # Behind it: who closes sets the flag before it looks at `pending`.
+        # After the append: `close` sets the flag before it reads `pending`, so that one of the two
+        # threads sees the other.
         if recorder.state.is_closed:
             recorder.state.check_open()
         return handle

@@ -2,8 +2,8 @@
 
 Finalizers and weak references call wherever Python makes or calls something, also amid a section
 that a lock of ours guards; what they call may wait for a value, and who brings that may need this
-very lock. Such a section stands where its own thread comes in again amid it, by way of a finalizer;
-so it stands where another thread does, which is through before the first goes on.
+very lock. Such a section must already tolerate a finalizer that enters it again on the same thread.
+It therefore also tolerates another thread that runs it to its end while the first one sleeps.
 
 Enters: locks. Leaves: the same, known here as long as they live. `waits` has them yielded. Not
 known are roles, which are held on purpose while values are waited for: that of who leads a host

@@ -1,8 +1,8 @@
 """The program of a unit: what its payload says, as plain tuples.
 
-Written by `plan.lower`, read by `runtime.executor.run`. Inputs are named by position, because ids
-do not exist when a payload is written: an input is a `Content` (a blob) or the columns of another
-unit.
+Written by `plan.lower`, loaded by `runtime.executor.unit_runner` and by the inline backend. Inputs
+are named by position, because ids do not exist when a payload is written: an input is a `Content`
+(a blob) or the columns of another unit.
 
 Columns (one for each argument):
 

@@ -82,8 +82,8 @@ class ClusterBackend:
         self._is_cancelled = False
         # Whether nothing answers any more.
         self._is_gone = False
-        # Values can be fetched as long as there are handles, which hold the client, and it this;
-        # threads that fetch hold the tracker.
+        # Values can be fetched while any handle exists: a handle holds the client, the client this
+        # backend, and threads that fetch the tracker.
         weakref.finalize(tracker, session.let_go, "values")
 
     def submit(self, plan: Plan) -> None:

@@ -57,7 +57,8 @@ def batch(graph: Graph, target: Target) -> Graph:
     if target.isolates_delegating and not is_known and _is_eager(chunks, bounded):
         bounded = within(longest + share)
     chunks = bounded
-    # A unit a slot and a small one more are over sooner than all of them alike.
+    # On a cluster, one unit per slot and a small remainder end sooner than units of equal size:
+    # leave those as they are.
     even = [
         may and not (target.isolates_delegating and c == node.n // max(1, target.slots))
         for node, c, may in zip(maps, chunks, free)

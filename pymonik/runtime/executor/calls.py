@@ -1,4 +1,4 @@
-"""Jobs: what an executor is to run now, and how it makes one call of it.
+"""Assignments: what an executor is to run now, and how it makes one call of it.
 
 Enters: a program, its inputs, a range of elements. Leaves: functions that call the user's code for
 an element, and `Report`s. Which calls are made, and what becomes of their values, is the business
@@ -27,9 +27,9 @@ from pymonik.wire.program import Program, StepCode
 if TYPE_CHECKING:
     from pymonik.wire.shared_cells import Gang
 
-# Shared by all that have none: to make a few for each unit is what small ones notice.
+# One shared empty mapping: making several per unit slows small units measurably.
 _NONE: Mapping[Any, Any] = MappingProxyType({})
-# Of durations of a task, those that are kept: the fewest with a middle one.
+# Durations kept per task: three is the fewest that has a median.
 _LAST = 3
 
 

@@ -38,7 +38,7 @@ from pymonik.wire.program import StepCode
 # Seconds after which what is left is handed out, if executors have nothing to do: to hand it out
 # costs a plan and some units, about a tenth of it. What is known to take longer does not run here.
 _BEAT = 0.005
-# What runs here where nobody has nothing to do: calls that wait behind it begin that much late.
+# The limit while all executors are busy: calls queued behind this one may start this much later.
 _AMONG_BUSY = 0.1
 
 

@@ -194,7 +194,7 @@ def _take_paths(path: list[str] | None, folder: str | None, surroundings: Any) -
 def _end_with(lifeline: int) -> None:
     """End this process and all it started as soon as the host is gone."""
     poller = select.poll()
-    # Nobody writes to it: what is told of it is that its other end is closed.
+    # Nothing is written to this pipe: it becomes readable when the host has closed its end.
     poller.register(lifeline, select.POLLHUP | select.POLLIN)
     while not poller.poll():
         pass

@@ -1,4 +1,4 @@
-"""Running a unit: the one loop that calls user code, in executors and inline alike.
+"""Running a unit, in executors and inline alike: who calls user code is chosen here.
 
 Enters: a program, its inputs, a range of elements. Leaves: `Report`s — records of the elements that
 ended, at most every `report_seconds`; the last one says how far the unit came, and which graph was
@@ -35,7 +35,7 @@ def run(assignment: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
         if stop == assignment.stop:
             break
         now = time.monotonic()
-        # Of the elements that follow, all have what this one has imported: see below.
+        # The first element may have imported modules for all: time the others from here.
         if stop == assignment.start + 1:
             first = now
         until = reported + limits.report_seconds

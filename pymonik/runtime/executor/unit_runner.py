@@ -185,7 +185,8 @@ class _StandardStreams:
 
     def __init__(self) -> None:
         self._spares = [os.dup(fd) for fd in (0, 1, 2)]
-        # One look at all three: asked for no event, it tells of those that are not open.
+        # One poll for all three. With no events requested, only POLLNVAL is reported: the
+        # descriptor is closed.
         self._poller = select.poll()
         for fd in (0, 1, 2):
             self._poller.register(fd, 0)

@@ -102,8 +102,8 @@ class Host:
         # Of who does what is left at the end: any thread, which a callback may bring here again.
         # Taken without `_lock`: callbacks are called under it.
         self._draining = yielding_lock()
-        # Of who joins the thread: of two that do, one may get an AssertionError before Python 3.13.
-        # A role: it is held while the end is waited for.
+        # Serializes `Thread.join`: before Python 3.13, two concurrent joins may raise
+        # AssertionError. Held during the join, so it is never yielded.
         self._joining = PatientLock()
         # What was submitted and not taken yet: any thread adds to it, and looks at a copy of it.
         self._coming: list[ComingUnits] = []
@@ -123,14 +123,14 @@ class Host:
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
-        # Then nothing keeps these from beginning at once, while this thread goes on.
+        # An idle engine with executors can start these units at once: take one turn here.
         begins_now = self.is_idle and bool(self.state.executors)
         coming = ComingUnits(units)
 
         def add() -> object:
             self._loop.tell(UnitsAdded(units))
             self._coming.remove(coming)
-            return NO_NEWS  # their ends are
+            return NO_NEWS  # adding units wakes no waiter; their end does
 
         # A handler of the user's may raise, as that of Ctrl-C does: what is counted here and not
         # taken would be waited for for ever.
@@ -244,7 +244,7 @@ class Host:
             self._leadership.call()
 
     def _prestart(self, calls: int) -> None:
-        if not self._closing:  # meanwhile, by another thread
+        if not self._closing:  # another thread may have closed the host since
             self._loop.autoscaler.prestart(min(self.workers, calls))
 
     # Run by the host's own thread.

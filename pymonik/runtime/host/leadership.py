@@ -28,7 +28,7 @@ _EXPECTED = 0.02
 # How often the host's thread looks then whether there is something to do that no thread waits for:
 # units that are sent without a wait begin that much late.
 _NAP, _LONG_NAP = 0.001, 0.004
-# What the dictionary that has who leads calls it.
+# The only key of `_leader`.
 _RIGHT = "right"
 # The end of a wait that does not wait.
 _PAST = float("-inf")
@@ -59,7 +59,7 @@ class Leadership:
         self._leader: dict[str, int | None] = {_RIGHT: None}
         # The number of the host's own thread, from its start to its end.
         self._own: int | None = None
-        # Free when the host's thread is called back; held by no thread in particular.
+        # A binary semaphore: released to wake the host's thread. No thread owns it.
         self._called = fork_safe(threading.Lock())
         self._called.acquire()
         self._waited = float("-inf")
@@ -131,11 +131,13 @@ class Leadership:
                 # It may have come before this thread led, and woke no thread.
                 if result := is_over():
                     return result
-                # When it is looked whether this thread keeps others out; None once it was.
+                # When to check whether this thread holds locks that others need; None after the
+                # check.
                 soon: float | None = self._waited + MOMENT
                 while not (signals.waiting or self._has_ended):
                     news = self._take_turn(soon if end is None else min(end, soon or end))
-                    # In this order: who asks while it is looked is answered by the next look.
+                    # Clear the flag before checking: a request made during the check is seen by the
+                    # next one.
                     asked, self._is_asked = self._is_asked, False
                     if (news or asked) and (result := is_over()):
                         return result
@@ -160,7 +162,7 @@ class Leadership:
         Called within `DeferredSignals`: what a handler raises is not to be raised amid a turn.
         """
         thread, leader = threading.get_ident(), self._leader
-        # First who leads: in a finalizer that runs amid a turn it is this very thread.
+        # Look at `leader` first: in a finalizer that interrupts a turn, the leader is this thread.
         if leader or self._has_ended or not _has_room():
             return
         if leader.setdefault(_RIGHT, thread) != thread:

@@ -174,7 +174,8 @@ class ReadyQueues:
         if any(self.executors.values()) or self:
             return None
         for executor in self.executors:  # all are idle: the oldest
-            # The inline backend is in none: it is no executor that pieces are sent to.
+            # The inline backend's executor has no environment (`ANY`), and nothing can be sent to
+            # it.
             if self._environments.get(executor, self) is None:
                 self.executors[executor].append(piece)
                 self._turns += 1

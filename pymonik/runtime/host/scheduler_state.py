@@ -96,7 +96,7 @@ class SchedulerState:
             rank(units, self.ready.seconds)
         pieces: list[UnitSlice] = []
         for unit in units:
-            # Never used again: what an executor says late of a unit is of no other.
+            # Numbers are never reused, so a late report cannot be taken for another unit's.
             unit.number = self._numbers
             self._numbers += 1
             running = self.units[unit.number] = UnitState(unit)
@@ -183,8 +183,8 @@ class SchedulerState:
         # None are left, unless a record was lost: a wait for its value now ends with that error.
         if outputs.callbacks:
             self.call_back(outputs.give_up())
-        # Behind its records: whoever counts now, in any thread, and finds that all has ended, finds
-        # these, too.
+        # Count the unit only after its records are stored: a thread that sees nothing unfinished
+        # must see all records.
         self.unfinished -= 1
         self.done += 1
         # Not looked at here: a rule may still be in the middle of what it does (`propagate`).
