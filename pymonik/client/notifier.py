@@ -245,9 +245,12 @@ class _Watch:
 
     def end(self) -> None:
         """Tell, unless another thread has done so. Called by any thread, without a lock."""
+        tell: Tell | None = None
+        with contextlib.suppress(IndexError):  # it was told, but may have been begun again
+            tell = self._tell.pop()
         try:
-            with contextlib.suppress(IndexError):  # it was told, but may have been begun again
-                self._tell.pop()()
+            if tell is not None:  # not above: an error of its own is not to be taken for that one
+                tell()
         finally:  # behind that: `close` waits for what stands in `watches`, then for callbacks
             self._notifier.ended(self)
 
