@@ -99,6 +99,17 @@ class Finalizing(deque[Any]):
         super().append(waiter)
 
 
+def assert_seen(condition: Any, come: list[int], finalize: Callable[[], None]) -> None:
+    """Wait for what has come, while a finalizer runs between the look and the sleep."""
+    condition._waiters = Finalizing(finalize)
+
+    def wait() -> bool:
+        with condition:
+            return bool(condition.wait_for(lambda: come))
+
+    assert Other(wait).value()
+
+
 @pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])
 def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(
     made: Callable[[], Any], no_moment: None
@@ -116,13 +127,7 @@ def test_what_comes_while_a_finalizer_amid_a_wait_waits_ends_both(
         assert condition.wait_for(lambda: come)
         other.join()
 
-    condition._waiters = Finalizing(finalize)
-
-    def wait() -> bool:
-        with condition:
-            return bool(condition.wait_for(lambda: come))
-
-    assert Other(wait).value()
+    assert_seen(condition, come, finalize)
 
 
 @pytest.mark.parametrize("made", [SafeCondition, Waiters, rested])
@@ -143,13 +148,7 @@ def test_what_comes_while_a_finalizer_amid_a_wait_waits_for_something_else_is_se
         latch.wait()
         other.join()
 
-    condition._waiters = Finalizing(finalize)
-
-    def wait() -> bool:
-        with condition:
-            return bool(condition.wait_for(lambda: come))
-
-    assert Other(wait).value()
+    assert_seen(condition, come, finalize)
 
 
 def test_who_looks_by_itself_and_waits_sleeps_though_others_yield() -> None:
