@@ -82,3 +82,36 @@ with Pymonik(backend="local", workers=1) as client:
 """
     done = run_script(source)
     assert done.stdout.split() == ["ExecutorDied", "True", "10"], done.stderr
+
+
+def test_no_thread_left_for_the_engine_is_told_of_and_the_next_call_asks_again(
+    run_script: Any,
+) -> None:
+    source = """
+import threading
+from pymonik import Pymonik, Task
+
+same = Task(lambda x: x, func_name="same")
+start, tries = threading.Thread.start, []
+
+def start_later(thread):
+    if thread.name == "pymonik-local" and not tries:
+        tries.append(thread)
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = start_later
+# Where executors are not started ahead, the first thing asked for is the call itself: it is lost.
+for options in ({}, {"environment": {"env_variables": {"LEVEL": "2"}}}):
+    tries.clear()
+    with Pymonik(backend="local", workers=1, **options):
+        first = same.invoke(1)
+        try:
+            first.get(60)
+        except RuntimeError as error:
+            print(error)
+        print(type(first.exception(60)).__name__, same.invoke(2).get(60))
+"""
+    done = run_script(source)
+    told = "can't start new thread"
+    assert done.stdout.splitlines() == [told, "NoneType 2", told, "Cancelled 2"], done.stderr

@@ -8,10 +8,7 @@ one host in the user's process; an ArmoniK worker is another.
 
 from __future__ import annotations
 
-import atexit
-import os
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +19,7 @@ from pymonik.runtime.host.events import AllFailed, Event, UnitCancelled, UnitsAd
 from pymonik.runtime.host.leadership import Leadership
 from pymonik.runtime.host.local_subtasks import LocalSubtasks
 from pymonik.runtime.host.loop import NO_NEWS, ComingUnits, HostLoop
+from pymonik.runtime.host.open_hosts import OPEN_HOSTS
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.reserve import RESERVE
 from pymonik.runtime.host.scheduler import Scheduler
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
     from pymonik.system.surroundings import Surroundings
 
 logger = safe_logger("pymonik.host")
-
-# All that were not collected: closed at the end of the program, and left alone by its forks.
-_ALIVE: weakref.WeakSet[Host] = weakref.WeakSet()
 
 
 class Host:
@@ -113,7 +108,7 @@ class Host:
         self._over: Failure | None = None
         # Whether all units have ended because the thread has: what was not even taken is lost.
         self._is_drained = False
-        _ALIVE.add(self)
+        OPEN_HOSTS.add(self)
 
     # Called from any thread.
     def prepare(self, calls: int) -> None:
@@ -136,7 +131,11 @@ class Host:
         # taken would be waited for for ever.
         with DeferredSignals():
             self._coming.append(coming)
-            self._do(add, is_awaited=True)
+            try:
+                self._do(add, is_awaited=True)
+            except RuntimeError:  # no thread takes it: nobody is to expect it
+                self._coming.remove(coming)
+                raise
             if begins_now:
                 self._leadership.take_turn()
 
@@ -229,11 +228,16 @@ class Host:
             self._loop.tasks.append(action)
             over = self._over
             if over is None and self._thread is None:
-                # A daemon: Python waits for all others before it calls `_close_all`, which ends it.
+                # A daemon: Python waits for all others before the program's end closes it.
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 # Until it is known as the one that leads: a finalizer may come in it before `_run`.
-                with Loading():
-                    self._leadership.begin(start_thread(self, thread).ident)
+                try:
+                    with Loading():
+                        self._leadership.begin(start_thread(self, thread).ident)
+                except RuntimeError:  # the system has none to spare: the next one asks it again
+                    if self._thread is None:
+                        self._loop.tasks.remove(action)
+                    raise
                 return
         if over is not None:  # no thread runs it any more: it ends as the engine did
             self._drain(over)
@@ -286,15 +290,3 @@ class Host:
 
 def _closed() -> Failure:
     return Failure("cancelled", "the engine was closed", "?")
-
-
-@atexit.register
-def _close_all() -> None:
-    # A list: hosts may be collected while one of them is closed.
-    for host in list(_ALIVE):
-        host.close()
-
-
-if hasattr(os, "register_at_fork"):
-    # The executors are those of the parent, which goes on with them.
-    os.register_at_fork(after_in_child=_ALIVE.clear)
