@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.errors import LostValueError, TaskFailed
+from pymonik.backend.local import LocalBackend
+from pymonik.errors import Cancelled, LostValueError, TaskFailed
 from pymonik.runtime.host.events import UnitCancelled, UnitsAdded
 from pymonik.runtime.host.host import Host
 from pymonik.runtime.host.loop import ComingUnits
@@ -170,3 +171,19 @@ def test_what_is_coming_counts_while_what_came_before_it_is_taken() -> None:
     host._coming += [ComingUnits(_Taken(host)), ComingUnits(cast(Any, [None]))]
     assert host.progress() == (0, 1)
     host.close()
+
+
+def test_what_comes_behind_the_end_of_the_client_amid_its_flush_is_cancelled(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a finalizer cancels the client: the executors that it had are gone."""
+    assert square.invoke(2).get() == 4
+    submit = LocalBackend.submit
+
+    def cancel_first(backend: LocalBackend, plan: Any) -> None:
+        client.cancel()
+        submit(backend, plan)
+
+    monkeypatch.setattr(LocalBackend, "submit", cancel_first)
+    with pytest.raises(Cancelled, match="the engine was closed"):
+        square.invoke(3).get(timeout=PATIENCE)

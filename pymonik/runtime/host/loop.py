@@ -100,6 +100,8 @@ class HostLoop:
         self._is_news = False
         self._reported = 0
         self._looked = 0.0
+        # Whether `end` was called: the executors are gone, or about to go. Never reset.
+        self._is_over = False
         # Seconds that the next turn waits at most, and whether calls that run have deadlines.
         self._patience: float | None = None
         self._is_limited = False
@@ -176,6 +178,8 @@ class HostLoop:
 
     def _give(self, number: int, pieces: list[UnitSlice]) -> None:
         """Send pieces to an executor; those that cannot be sent fail, each for itself."""
+        if self._is_over:  # `end` is about to fail them, with all else that is left
+            return
         entries = [entry_of(piece, number) for piece in pieces]
         try:
             self._pool.send(number, "run", entries)
@@ -253,6 +257,7 @@ class HostLoop:
 
     def end(self, over: Failure) -> None:
         """Do what was asked for last, and end the waits for what will not come."""
+        self._is_over = True
         while self.tasks:
             try:
                 self.tasks.popleft()()
