@@ -45,8 +45,8 @@ class Notifier:
         self._engine = engine
         self._arrivals = arrivals
         self.unsent: list[tuple[ResultHandle[Any], Tell]] = []
-        # The values that callbacks wait for; changed from any thread, so copied to be walked.
-        self.watches: dict[object, tuple[Any, int]] = {}
+        # What callbacks wait for; changed from any thread, so copied to be walked.
+        self.watches: dict[_Watch, None] = {}
         # Those of them for which no unit or fetch was seen yet.
         self._unplanned: list[_Watch] = []
         # Callbacks on their way to the thread that calls them, or being called.
@@ -141,8 +141,9 @@ class Notifier:
             tell()
 
     def watched(self) -> tuple[Any, int] | None:
-        """Return one of the values that callbacks wait for."""
-        return next(iter(list(self.watches.values())), None)
+        """Return one of the values that callbacks wait for, and were not told of yet."""
+        # A watch that has told is about to leave: that its value was lost is known then.
+        return next((watch.value for watch in list(self.watches) if watch.is_open), None)
 
     def watch(self, handle: ResultHandle[Any], tell: Tell) -> None:
         """Tell once the value of a call that was sent is there, or was lost."""
@@ -160,7 +161,7 @@ class Notifier:
 
     def _begin(self, watch: _Watch, handle: ResultHandle[Any]) -> None:
         # Before the first look, and behind nothing that may raise: `close` waits for what is here.
-        self.watches[watch] = handle._node, handle._index
+        self.watches[watch] = None
         if watch.is_over():
             watch.end()
             return
@@ -234,6 +235,11 @@ class _Watch:
         """Return whether the value has come, or never will: nobody wanted it when it was sent."""
         location = self._location
         return location.output is None or location.record(self._place) is not PENDING
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it has not told yet."""
+        return bool(self._tell)
 
     def add(self) -> bool:
         """Let the outputs end this watch; return whether they will. Called by the backend."""

@@ -57,6 +57,22 @@ def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
     assert called == [handle]
 
 
+def test_a_value_whose_loss_was_told_is_awaited_no_more() -> None:
+    """Where a thread is stopped between the two, the end of the client would fail once more."""
+    alone, seen = Alone(), []  # type: tuple[Alone, list[Any]]
+    handle = double.invoke(1, pymonik=alone.scope)
+    alone.flush()
+    alone.backend.lost.add(id(alone.backend.units[0].outputs))
+    alone.state.plans_under_way = 1
+    notifier = alone.notifier
+    notifier.when_ended(handle, lambda: seen.append((notifier.watched(), len(notifier.watches))))
+    assert notifier.watched() == (handle._node, handle._index)
+    alone.state.plans_under_way = 0
+    notifier.flushed()
+    assert seen == [(None, 1)]
+    assert not notifier.watches
+
+
 def test_a_callback_is_called_though_there_was_no_thread_to_spare(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
