@@ -139,7 +139,7 @@ def certificates(endpoint: str) -> dict[str, str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what takes long; leave out what a cluster that is already there cannot run."""
-    shown: set[tuple[str, str]] = set()
+    shown: set[str] = set()
     for item in items:
         if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("shares_files")
@@ -150,9 +150,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if backend == "emulator" and (optimize is False or is_recorded):
             item.add_marker("thorough")
         # Scripts are processes, with more of them behind. Of a row of them each runs on executors
-        # here; on a cluster, and in the script's own process, the first will do.
-        if backend in ("inline", "emulator") and "run_script" in getattr(item, "fixturenames", ()):
-            row = backend, item.nodeid.partition("[")[0]
+        # here; on a cluster the first will do. In the script's own process, and where nothing is
+        # optimized, programs take the ways that others in this process show.
+        is_script = "run_script" in getattr(item, "fixturenames", ())
+        if backend == "inline" and (optimize is False or is_script):
+            item.add_marker("thorough")
+        if backend == "emulator" and is_script:
+            row = item.nodeid.partition("[")[0]
             if row in shown:
                 item.add_marker("thorough")
             shown.add(row)
