@@ -22,6 +22,9 @@ def cell_value(cell: Any) -> Any:
 
 # What finds names in a text: of Python, and `DataFrame.query`, in which "@x" is one of them.
 _READERS = frozenset({"eval", "exec", "globals", "query"})
+# What finds the module of the script, whose attributes are global variables of its functions.
+_MAIN = "__main__"
+_MODULE_FINDERS = frozenset({_MAIN, "modules", "import_module"})
 _WORD = re.compile(r"[^\W\d]\w*")
 # Of what a text may or may not mean, what can be taken along without harm.
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
@@ -29,11 +32,17 @@ _HARMLESS = (*_PLAIN, types.FunctionType, types.ModuleType, type)
 
 
 def names_in_texts(code: types.CodeType) -> Iterator[str]:
-    """Yield the words of texts in which code may look for names."""
-    if not _READERS.isdisjoint(code.co_names):
-        for constant in code.co_consts:
-            if type(constant) is str:
-                yield from _WORD.findall(constant)
+    """Yield the words of texts in which code may look for names.
+
+    Code that finds its own module, as `sys.modules[__name__]`, has names of attributes, too.
+    """
+    texts = [constant for constant in code.co_consts if type(constant) is str]
+    finds_module = not _MODULE_FINDERS.isdisjoint(code.co_names) or any(_MAIN in t for t in texts)
+    if finds_module or not _READERS.isdisjoint(code.co_names):
+        for text in texts:
+            yield from _WORD.findall(text)
+    if finds_module:
+        yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from names_in_texts(constant)
@@ -49,8 +58,7 @@ def found_by_text(function: types.FunctionType) -> dict[str, Any]:
 def global_names(code: types.CodeType) -> Iterator[str]:
     """Yield the names that code and what is in it uses, not its own variables."""
     yield from code.co_names
-    if not _READERS.isdisjoint(code.co_names):
-        yield from names_in_texts(code)
+    yield from names_in_texts(code)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from global_names(constant)

@@ -160,6 +160,45 @@ def test_a_script_may_have_no_file(run_script: Any, backend: str, how: tuple[str
     )
 
 
+OWN_MODULE = """
+import sys, timeit
+from importlib import import_module
+from pymonik import Pymonik, task
+
+RATE = 7
+def add(x): return x + RATE
+
+class Limits: most = 4
+
+@task
+def by_name(name): return getattr(sys.modules[__name__], "add")(1), import_module(name).add(2)
+
+@task
+def imported():
+    import __main__
+    from __main__ import Limits as limits
+    return __main__.add(3), __main__.RATE, limits.most
+
+@task
+def timed(): return timeit.timeit("add(1)", "from __main__ import add", number=1) >= 0
+
+with Pymonik():
+    print(by_name.invoke(__name__).get(), imported.invoke().get(), timed.invoke().get())
+    RATE = 8
+    print(imported.invoke().get())
+"""
+
+
+def test_tasks_find_what_they_name_of_the_script_in_its_module(
+    run_script: Any, backend: str
+) -> None:
+    done = run_script(OWN_MODULE, backend)
+    assert done.stdout.splitlines() == [
+        "(8, 9) (10, 7, 4) True",
+        "(11, 8, 4)",
+    ], done.stderr
+
+
 def test_modules_beside_the_script_travel_with_it(run_script: Any, backend: str) -> None:
     source = """
 from pymonik import Pymonik, task
