@@ -67,7 +67,7 @@ def explain(task: str, most: int) -> None:
     entries = ValueStore().entries()
     named = [e for e in entries if e.task == task]
     if not named:
-        named = [e for e in entries if e.key.startswith(task)]
+        named = [e for e in entries if task and e.key.startswith(task)]
         named += [e for e in entries if named and e.task == named[0].task and e not in named]
     if not named:
         raise _nothing_kept(task, entries)

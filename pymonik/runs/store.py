@@ -187,7 +187,8 @@ class RunStore:
         )
         if name == "last":
             query, values = "ORDER BY started DESC LIMIT 1", []
-        rows = self._rows(f"SELECT {names} FROM runs {query}", values)
+        # All ids begin with nothing, and nothing is what a variable of a shell holds by mistake.
+        rows = self._rows(f"SELECT {names} FROM runs {query}", values) if name else []
         if len(rows) != 1:
             problem = "there are several runs" if rows else "there is no run"
             raise RunNotFound(f"{problem} {name!r}: `pymonik runs list` names them")

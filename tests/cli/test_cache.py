@@ -118,3 +118,12 @@ def test_what_is_not_kept_is_told(command_here: Command, verb: str) -> None:
     done = command_here("cache", verb, "nobody")
     assert done.returncode != 0
     assert "no value of a task 'nobody' is kept" in " ".join(done.stderr.replace("│", "").split())
+
+
+def test_a_name_of_nothing_is_that_of_no_task(
+    pymonik_command: Command, command_here: Command
+) -> None:
+    pymonik_command("run", "script.py", script=SCRIPT.format(factor=2))
+    done = command_here("cache", "explain", "")
+    assert done.returncode != 0
+    assert "no value of a task '' is kept" in " ".join(done.stderr.replace("│", "").split())

@@ -270,6 +270,13 @@ def test_a_run_is_found_by_the_beginning_of_its_id(runs: Path) -> None:
                 store.find(name)
 
 
+def test_a_name_of_nothing_is_that_of_no_run(runs: Path) -> None:
+    with RunStore.open() as store:
+        store.keep(RunRecord("local-abc", 1.0, "s", "local", 1))
+        with pytest.raises(RunNotFound, match="there is no run ''"):
+            store.find("")
+
+
 def test_a_trace_has_a_lane_a_worker_and_an_event_a_piece() -> None:
     spans = [(0, "add", 0.5, 0.25, 10), (1, "total", 0.75, 0.5, 1)]
     record = RunRecord("r", 0.0, "script.py", "local", 2, spans=spans)
