@@ -46,6 +46,7 @@ HOMES = {
     "ClassBegun": "pymonik.capture.class_parts",
     "complete_class": "pymonik.capture.class_parts",
     "fill_member": "pymonik.capture.class_parts",
+    "fill_parts": "pymonik.capture.class_parts",
     "member_named": "pymonik.capture.class_parts",
     "new_class": "pymonik.capture.class_parts",
     "new_member": "pymonik.capture.class_parts",

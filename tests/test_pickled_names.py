@@ -42,6 +42,9 @@ class Base(abc.ABC):
 class Color(enum.Enum):
     RED = 1
 
+class Setting(dict, enum.Enum):
+    FAST = {"steps": 1}
+
 class Answering:
     def __init__(self): self.held = {}
     def __getattr__(self, name): return self.held[name]
@@ -86,7 +89,7 @@ def helper(x):
     global COUNT
     COUNT += 1
     get_context()
-    return remembered(x), dispatching(x), Base, Color.RED, plain
+    return remembered(x), dispatching(x), Base, Color.RED, Setting.FAST, plain
 
 def scope():
     shared = 1
@@ -109,7 +112,8 @@ with Pymonik(backend="inline") as client:
         for view in raw:
             yield bytes(view)
     handle = client.put(1)
-    things = [helper, Base(), Color.RED, Odd(1, 2), scope()(), handle, client, plain, made,
+    things = [helper, Base(), Color.RED, Setting.FAST, Odd(1, 2), scope()(), handle, client,
+              plain, made,
               type(plain)(helper),
               type(plain.environment),
               local_one.local, memoryview(b"abcdefgh").cast("i"), TaskOptions(priority=1),

@@ -8,6 +8,7 @@ is part of what it is. Who names classes, and when they have changed, stands in 
 from __future__ import annotations
 
 import abc
+import collections
 import copyreg
 import enum
 import types
@@ -29,6 +30,8 @@ _FIRST = (
 )  # fmt: skip
 # What members of enumerations may be themselves: `class Color(str, Enum)`.
 _VALUE_TYPES = (int, str, float, complex, bytes, tuple)
+# Those that are filled once they are made; an ordered dict is a dict, too, and stands first.
+_CONTAINERS = (collections.OrderedDict, dict, list, set, bytearray)
 IsByValue = Callable[[Any], bool]
 
 
@@ -172,12 +175,40 @@ def _native_setter(kind: Any) -> Callable[[type, str, Any], None]:
     return setter
 
 
-def reduce_member(member: enum.Enum) -> Any:
+def reduce_member(member: Any) -> Any:
     """Return how a pickle makes a member of an enumeration that is itself being made."""
     cls = type(member)
-    base = next((kind for kind in _VALUE_TYPES if issubclass(cls, kind)), None)
+    value: Any
+    base: Any = next((kind for kind in _VALUE_TYPES if issubclass(cls, kind)), None)
     value = None if base is None else (_plain_value(base, member),)
-    return new_member, (cls, base, value), vars(member), None, None, fill_member
+    container: Any = next((kind for kind in _CONTAINERS if issubclass(cls, kind)), None)
+    items: Any = None
+    if container is not None:
+        base, value = container, ()
+        items = list(
+            dict.items(member) if issubclass(container, dict) else container.__iter__(member)
+        )
+    elif base is None:
+        base, value = _as_pickled(member)
+    slots = {name: getattr(member, name) for name in name_slots(cls) if hasattr(member, name)}
+    if items is None and not slots:
+        return new_member, (cls, base, value), vars(member), None, None, fill_member
+    return (
+        new_member,
+        (cls, base, value),
+        (container, items, slots, vars(member)),
+        None,
+        None,
+        fill_parts,
+    )
+
+
+def _as_pickled(member: Any) -> tuple[Any, Any]:
+    """Return a type in C that a member is of, with what makes one, as that type says; or None."""
+    for kind in type.__dict__["__mro__"].__get__(type(member)):
+        if isinstance(vars(kind).get("__new__"), types.BuiltinFunctionType) and kind is not object:
+            return kind, kind.__reduce_ex__(member, 2)[1]
+    return None, None
 
 
 def _plain_value(base: type, member: Any) -> Any:
@@ -198,6 +229,17 @@ def new_member(cls: Any, base: Any, value: Any) -> Any:
 @pickled
 def fill_member(obj: Any, state: dict[str, Any]) -> None:
     """Complete a member."""
+    vars(obj).update(state)
+
+
+@pickled
+def fill_parts(obj: Any, parts: tuple[Any, Any, dict[str, Any], dict[str, Any]]) -> None:
+    """Complete a member that holds items, or has slots."""
+    container, items, slots, state = parts
+    if container is not None:
+        container.__init__(obj, items)
+    for name, value in slots.items():
+        object.__setattr__(obj, name, value)
     vars(obj).update(state)
 
 

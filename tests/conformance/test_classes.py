@@ -213,6 +213,45 @@ with Pymonik():
         assert same.invoke(member).get() is member
         if member is not Paper.A4: assert far(lambda m: {m: 1}[m], member) == 1
 """,
+    "enumerations of values that hold others, or are made in C": """
+import collections, datetime, decimal, enum
+class Size:
+    __slots__ = ("width",)
+    def __init__(self, width): self.width = width
+class Setting(dict, enum.Enum):
+    FAST = {"steps": 1}
+class Ranked(collections.OrderedDict, enum.Enum):
+    ALL = [("a", 1), ("b", 2)]
+class Count(collections.Counter, enum.Enum):
+    WORD = "aab"
+class Rows(list, enum.Enum):
+    FIRST = [1, 2]
+class Group(set, enum.Enum):
+    ODD = {1, 3}
+class Fixed(frozenset, enum.Enum):
+    EVEN = frozenset({2})
+class Raw(bytearray, enum.Enum):
+    MAGIC = b"PK"
+class Feast(datetime.date, enum.Enum):
+    YEAR = 2020, 1, 1
+class Span(datetime.timedelta, enum.Enum):
+    DAY = 1
+class Price(decimal.Decimal, enum.Enum):
+    LOW = "1.5"
+class Paper(Size, enum.Enum):
+    A4 = 210
+CASES = [
+    (Setting.FAST, lambda s: (s["steps"], s.value)), (Ranked.ALL, lambda r: (list(r), r["b"])),
+    (Count.WORD, lambda c: c.most_common(1)), (Rows.FIRST, lambda r: (len(r), r[1])),
+    (Group.ODD, lambda g: sorted(g)), (Fixed.EVEN, lambda f: 2 in f), (Raw.MAGIC, lambda r: r[0]),
+    (Feast.YEAR, lambda f: (f.year, f.isoformat())), (Span.DAY, lambda s: s.total_seconds()),
+    (Price.LOW, lambda p: (p * 2, p.name)), (Paper.A4, lambda p: p.width),
+]
+with Pymonik():
+    for member, look in CASES:
+        assert far(look, member) == look(member), repr(member)
+        assert same.invoke(member).get() is member, repr(member)
+""",
     "data classes, their fields and their hints": """
 from __future__ import annotations
 import dataclasses, typing
