@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pymonik import Pymonik, Task
 from pymonik.system import surroundings as rooms
 from pymonik.system.surroundings import SurroundingsWatch
 
@@ -76,3 +77,30 @@ def test_a_call_has_the_decimals_of_its_own_thread(
         assert changes is not others[0]
         assert before in (None, changes)
         assert watch.changes() is changes
+
+
+def test_what_is_due_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = SurroundingsWatch()
+    monkeypatch.setattr(watch, "_has_versions", True)
+    assert watch.changes() is None
+    watch.look_again()
+    assert watch.looks_same()
+    assert watch.looked is watch.due
+    changed = rooms.process_settings()._replace(timeout=123.0)
+    monkeypatch.setattr(rooms, "process_settings", lambda: changed)
+    watch.look_again()
+    assert not watch.looks_same()
+    assert watch.looked is not watch.due  # left to `changes`
+    assert watch.changes() is not None
+
+
+def test_a_call_behind_a_flush_is_usual_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task(abs)
+    with Pymonik(backend="inline") as client:
+        watch = client.recorder.specs.surroundings
+        if watch is not None:  # as behind many calls
+            monkeypatch.setattr(watch, "_has_versions", True)
+        task.invoke(-1).get()
+        task.invoke(-2).get()
+        monkeypatch.setattr(client.recorder, "record_call", None)
+        assert task.invoke(-3).get() == 3

@@ -61,12 +61,12 @@ def usual_first(record: F) -> F:
                     or code.is_current(specs.moment)
                 )
                 # As `_Sight.holds` compares, one by one: a tuple of all would have to be made. What
-                # differs here, or is due, is for `SurroundingsWatch.changes` to look at.
+                # differs here is for `SurroundingsWatch.changes` to look at.
                 and (
                     around is None
                     # First: unless a look is due, the last one (`found`) still holds.
                     or (
-                        around.due is around.looked
+                        (around.due is around.looked or around.looks_same())
                         and (found := around.found).changes is spec.surroundings
                         # The mapping behind os.environ: comparing it decodes nothing.
                         and (

@@ -102,6 +102,17 @@ class SurroundingsWatch:
         """Let the next call look at what takes a while, too."""
         self.due = object()
 
+    def looks_same(self) -> bool:
+        """Look at what takes a while; return whether it is as it was found.
+
+        Whoever asks compares the rest, and leaves it to `changes` where anything differs.
+        """
+        due = self.due
+        if not (self._has_versions and _is_slow_as(self.found)):
+            return False
+        self.looked = due  # behind the look: calls of other threads rely on it
+        return True
+
     def changes(self) -> Changes | None:
         """Return what is different now, None for nothing: one object as long as it is the same.
 

@@ -75,13 +75,16 @@ _KNOWN_SHARED = 512
 class Shared:
     """What the steps of all units of a map have in common: pickled once, unpickled once."""
 
-    __slots__ = ("_data", "codes", "limited")
+    __slots__ = ("_data", "codes", "limited", "lone")
 
     def __init__(self, codes: Sequence[tuple[Any, ...]], data: bytes | None = None) -> None:
         self.codes = tuple(codes)
         self._data = data
         limit = StepCode._fields.index("limit")
         self.limited = any(code[limit] for code in codes)
+        # The only code, where its calls have no options: then what a call takes is its columns.
+        is_lone = len(self.codes) == 1 and not has_options(self.codes[0])
+        self.lone = self.codes[0] if is_lone else None
 
     @property
     def data(self) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pymonik.capture.definitions.shown import SHOWN
 from pymonik.runtime.executor import state as running
@@ -62,7 +62,7 @@ def plain_runners(
     functions: Callable[[Any], LoadedFunction],
     outputs: dict[int, int],
     columns: list[list[Any]] | None,
-) -> tuple[PlainElements | None, PlainSteps | None]:
+) -> tuple[ElementRunner | None, PlainSteps | None]:
     """Return what runs the elements of a unit, or the steps of each, None where they are not plain.
 
     columns: see `plain_columns`.
@@ -75,6 +75,24 @@ def plain_runners(
     if step.keep is not True:
         return None, None
     return PlainElements(assignment, hosting, step, functions(step.function), columns[0]), None
+
+
+class ElementRunner(Protocol):
+    """What calls the only step of a unit for elements.
+
+    began: when the last of them has begun, on time.monotonic.
+    """
+
+    began: float
+
+    def __call__(
+        self, number: int, column: list[Any], clock: Callable[[], float], until: float, /
+    ) -> tuple[int, bool, Any, BaseException | None]:
+        """Run elements from `number` on, until the time: append their values to the column.
+
+        Return the number of the next one, whether the page has taken all of them, and what the
+        last one has made where that is not plain: its value, or the error that it has raised.
+        """
 
 
 class PlainElements:
@@ -100,17 +118,9 @@ class PlainElements:
         running.STATE.begin(step, assignment.start, 1)
 
     def __call__(
-        self,
-        number: int,
-        column: list[Any],
-        clock: Callable[[], float],
-        until: float,
+        self, number: int, column: list[Any], clock: Callable[[], float], until: float, /
     ) -> tuple[int, bool, Any, BaseException | None]:
-        """Run elements from `number` on, until the time: append their values to the column.
-
-        Return the number of the next one, whether the page has taken all of them, and what the
-        last one has made where that is not plain: its value, or the error that it has raised.
-        """
+        """Run elements, as `ElementRunner` says."""
         hosting, load, function = self._hosting, self._load, None
         page, numbers, state = hosting.page, hosting.page.numbers, running.STATE
         add_plain, append = page.add_plain, column.append

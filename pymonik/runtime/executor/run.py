@@ -14,14 +14,22 @@ import time
 from collections.abc import Iterator
 
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
+from pymonik.runtime.executor.lone_call import LoneCall
 from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
 from pymonik.runtime.executor.step_runner import StepRunner
 from pymonik.settings import settings
 
 
-def run(assignment: Assignment, hosting: ExecutionServices) -> Iterator[Report]:
-    """Run an assignment; return reports as they are due."""
+def run(
+    assignment: Assignment, hosting: ExecutionServices, made: LoneCall | None = None
+) -> Iterator[Report]:
+    """Run an assignment; return reports as they are due.
+
+    made: its only call, where that was made already, and what it has made is not plain.
+    """
     runner = StepRunner(assignment, hosting)
+    if made is not None:
+        runner.plain_elements = made
     if assignment.gang is not None:
         from pymonik.runtime.executor.gang_part import run_lanes  # not before the first value
 

@@ -62,7 +62,7 @@ class StepRunner:
         taken = None if assignment.gang else plain_columns(assignment, steps, self.feed)
         # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
         assert taken is not None or assignment.gang or self.calls
-        self._plain_elements, self._plain_steps = plain_runners(
+        self.plain_elements, self._plain_steps = plain_runners(
             assignment, steps, hosting, self.loaded, self.outputs, taken
         )
         # A map is cut by its elements: its steps stay together. Lanes stop by themselves.
@@ -107,7 +107,7 @@ class StepRunner:
         Return the number of the next one, and whether the page has taken all of them.
         """
         page, subtasks = self.hosting.page, self.hosting.subtasks
-        plain = self._plain_elements
+        plain = self.plain_elements
         while True:
             if plain is None:
                 self.began = time.monotonic()

@@ -22,6 +22,7 @@ from pymonik.runtime.executor import mappings
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices
 from pymonik.runtime.executor.later_subtasks import LaterSubtasks
+from pymonik.runtime.executor.lone_call import LoneCall, call_alone, lone_arguments
 from pymonik.runtime.executor.remains import Remains
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
@@ -30,7 +31,7 @@ from pymonik.system.structs import replace
 from pymonik.values.content import Content
 from pymonik.wire.byte_cache import FUNCTION_BYTES, ByteCache
 from pymonik.wire.journal import SharedJournal
-from pymonik.wire.program import Program
+from pymonik.wire.program import Program, StepCode
 
 if TYPE_CHECKING:
     from pymonik.wire.shared_cells import Gang
@@ -117,12 +118,20 @@ class UnitRunner:
             self._mover.move(surroundings)
         if modules is not self._modules:  # let imports find those that came with the unit
             self._modules, self._module_set = modules, IMPORTER.enter(modules)
-        assignment = Assignment(Program.load(payload), inputs, start, stop, *(extras or ()))
+        program, call = Program.load(payload), None
+        if extras is None and gang is None and (given := lone_arguments(program)) is not None:
+            step = program.steps[0]
+            call = call_alone(step, given, self.services)
+            if call.is_plain:
+                self._report_alone(number, step, call, began)
+                self._settle()
+                return
+        assignment = Assignment(program, inputs, start, stop, *(extras or ()))
         if gang is not None:
             assignment = replace(assignment, gang=gang)
         # Reports go one by one, as they are due: `run` sends nothing, so that inline needs no
         # socket.
-        for report in run(assignment, self.services):
+        for report in run(assignment, self.services, call):
             self.services.restore.end_if_fork()  # made while a value was pickled
             fields = (number, report.start, report.stop, report.columns, report.errors)
             if not report.last:
@@ -140,12 +149,25 @@ class UnitRunner:
             if report.is_late:
                 self._send("late", number)
                 continue
-            seconds = time.perf_counter() - began
-            if not self._is_bound and self._remains:
-                self._is_bound = True
-                self._send("bound")
-            self._send("end", *fields, seconds, self.services.subtasks.wire_plan())
+            self._end(fields, began)
         self._settle()
+
+    def _report_alone(self, number: int, step: StepCode, call: LoneCall, began: float) -> None:
+        """Report the value of a lone call."""
+        self.finish_lines()
+        STATE.end()
+        self._end((number, 0, 1, [[call.value]], []), began)
+        # Behind the report: a small call is waited for.
+        if self.services.lazy is not None:
+            seconds = time.monotonic() - call.began
+            self.services.durations.observe_duration(step.name, seconds)
+
+    def _end(self, fields: tuple[Any, ...], began: float) -> None:
+        seconds = time.perf_counter() - began
+        if not self._is_bound and self._remains:
+            self._is_bound = True
+            self._send("bound")
+        self._send("end", *fields, seconds, self.services.subtasks.wire_plan())
 
     def fault(self, number: int, error: BaseException) -> None:
         """Report what was raised outside of the calls of a unit: that unit fails, and nothing else.
