@@ -68,7 +68,15 @@ class ArrivalWait:
         changed = arrivals.changed
         # Asked now, for this thread: `may_end` may also be called by the thread that delivers
         # values, which may itself be inside a flush.
-        is_amid_flush = self._state.lock._is_owned()
+        is_amid_flush, patience = self._state.lock._is_owned(), PATIENCE
+        # Most values come soon, to a thread that waits alone: it asks for nothing but them. Whether
+        # one is lost is for a longer wait to find out.
+        if left is None and self._on_progress is None and not is_amid_flush:
+            until = time.monotonic() + PATIENCE
+            if changed.bring(is_over, until):
+                self._arrived()
+                return
+            patience = max(0.0, until - time.monotonic())
 
         def lost_value() -> tuple[Any, int] | None:
             value = awaited()
@@ -91,7 +99,7 @@ class ArrivalWait:
         # Not watched at first where no function is to be told: a bar is for who waits for long.
         if self._on_progress is None:
             lasts = left is None or left > PATIENCE
-            has_come = sleep(PATIENCE if lasts else left)
+            has_come = sleep(patience if lasts else left)
             left = None if left is None else left - PATIENCE
         if not has_come and lasts:
             with watching(backend, self._on_progress):

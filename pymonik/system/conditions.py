@@ -92,6 +92,13 @@ class SafeCondition(threading.Condition):
         finally:
             self._is_stale = True
 
+    def bring(self, predicate: Callable[[], Any], end: float) -> Any:
+        """Bring what is waited for in this thread, without the lock, where that can be done here.
+
+        Return what `predicate` has said; None where it is to be waited for, as it always is here.
+        """
+        return None
+
     def look_again(self) -> None:
         """Let every waiting thread look again at what it waits for: what that asks has changed."""
         # Held, so that no thread which has just looked sleeps on.

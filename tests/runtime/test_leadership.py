@@ -57,7 +57,7 @@ def test_one_call_after_the_other_takes_two_rounds_in_the_thread_that_waits(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pymonik.runtime.host.loop._LOOK", NEVER)  # at what takes its time
-    rounds = count(monkeypatch, host._loop, "turn")
+    rounds = count(monkeypatch, host._loop, "_go_on")
     wakes = count(monkeypatch, host._pool, "wake")
     for n in range(50):
         assert square.invoke(n).get() == n * n
@@ -79,12 +79,29 @@ def test_one_call_is_given_out_by_the_thread_that_sends_it(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before it waits, and while nobody else would lead."""
-    rounds = count(monkeypatch, host._loop, "turn")
+    rounds = count(monkeypatch, host._loop, "begin")
     given = count(monkeypatch, host._pool, "send")
     handle = square.invoke(3)
     handle._client.parts.submitter.flush()  # type: ignore[attr-defined]
     assert rounds == given == [threading.get_ident()]
     assert handle.get() == 9
+
+
+def test_who_waits_alone_takes_no_lock(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host.changed, "wait_for", None)
+    for n in range(20):
+        assert square.invoke(n).get() == n * n
+
+
+def test_who_holds_the_lock_or_leads_brings_nothing(host: Host) -> None:
+    """What comes there is to be looked for again by the wait that it is amid."""
+    bring = host.changed.bring
+    assert bring(lambda: True, NEVER)
+    with host.changed:
+        assert bring(lambda: True, NEVER) is None
+    told = []
+    bring(lambda: told.append(bring(lambda: True, NEVER)) or True, NEVER)
+    assert told == [None]
 
 
 def test_what_is_under_way_behind_a_wait_goes_on(host: Host, gate: Gate) -> None:
@@ -264,6 +281,10 @@ class Loop:
     def _wake(self) -> None:
         self.wakes += 1
 
+    def begin(self) -> None:
+        """Take a turn that waits for nothing."""
+        self._turn(None)
+
     def free(self) -> Leadership:
         """Let go of the right to lead, as the host's thread does when it rests."""
         self.leadership._leader.clear()
@@ -302,9 +323,9 @@ def test_the_hosts_thread_is_called_back_for_what_is_left(monkeypatch: pytest.Mo
 def test_the_hosts_thread_is_called_for_what_came_amid_the_turn_of_who_sends() -> None:
     loop = Loop(lambda: loop.leadership.call(), lambda: None)
     free = loop.free()
-    free.take_turn()
+    free.act(loop.begin)
     assert free._called.acquire(blocking=False)
-    free.take_turn()
+    free.act(loop.begin)
     assert not free._called.acquire(blocking=False)
     assert not free.is_led
 
@@ -318,18 +339,27 @@ def test_a_signal_amid_the_turn_of_who_sends_keeps_nobody_waiting(
 
     loop = Loop(turn)
     with pytest.raises(Interrupted), DeferredSignals():
-        loop.free().take_turn()
+        loop.free().act(loop.begin)
     assert not loop.leadership.is_led
+    assert loop.leadership._called.acquire(blocking=False)
+
+
+def test_what_fails_as_it_is_asked_for_was_not_done() -> None:
+    """The engine fails of it, and all that was asked for with it."""
+    loop = Loop(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    assert not loop.free().act(loop.begin)
+    assert not loop.leadership.is_led
+    assert type(loop.leadership._error) is ZeroDivisionError  # raised by the host's thread
     assert loop.leadership._called.acquire(blocking=False)
 
 
 def test_who_sends_amid_a_turn_takes_none() -> None:
     """A finalizer sends what it has recorded; nor does any thread once the loop is to end."""
-    loop = Loop(lambda: loop.leadership.take_turn())
+    loop = Loop(lambda: loop.leadership.act(loop.begin))
     free = loop.free()
-    free.take_turn()
+    free.act(loop.begin)
     free.end()
-    free.take_turn()
+    free.act(loop.begin)
     assert not loop.turns
 
 
@@ -445,7 +475,7 @@ def test_who_waits_right_behind_the_taking_of_the_lead_is_refused(sends: bool) -
     refused: list[BackendError] = []
 
     def finalize() -> None:
-        loop.leadership.take_turn()
+        loop.leadership.act(loop.begin)
         with pytest.raises(BackendError, match="finalizer") as caught:
             loop.leadership.lead(lambda: False, None)
         refused.append(caught.value)
@@ -453,7 +483,7 @@ def test_who_waits_right_behind_the_taking_of_the_lead_is_refused(sends: bool) -
     loop = Loop(lambda: None)
     loop.leadership._leader = Collecting(finalize)
     if sends:
-        loop.leadership.take_turn()
+        loop.leadership.act(loop.begin)
     else:
         assert loop.leadership.lead(lambda: not loop.turns, None)
     assert len(refused) == 1

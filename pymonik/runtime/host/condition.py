@@ -54,6 +54,14 @@ class Changed(SafeCondition):
                 if predicate in self._awaited:
                     self._awaited.remove(predicate)
 
+    def bring(self, predicate: Callable[[], Any], end: float) -> Any:
+        """Run the host's loop until the wait is over, or its time, if no other thread does."""
+        # What runs amid a turn, such as a finalizer, is told so by `wait_for`; who holds the lock
+        # is amid a wait, which has to look again behind this one: that is seen to there.
+        if self._leadership.is_led or self._is_owned():
+            return None
+        return self._leadership.lead(predicate, end)
+
     def _lead(self, predicate: Callable[[], Any], end: float | None) -> Any:
         """Run the host's loop without the lock, until the wait is over or somebody else does."""
         # As the base class does. Where a handler raises amid it, `wait_for` takes the lock again.

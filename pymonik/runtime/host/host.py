@@ -118,26 +118,26 @@ class Host:
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Take units; executors are started by the first ones."""
-        # An idle engine with executors can start these units at once: take one turn here.
-        begins_now = self.is_idle and bool(self.state.executors)
-        coming = ComingUnits(units)
-
-        def add() -> object:
-            self._loop.tell(UnitsAdded(units))
-            self._coming.remove(coming)
-            return NO_NEWS  # adding units wakes no waiter; their end does
-
         # A handler of the user's may raise, as that of Ctrl-C does: what is counted here and not
         # taken would be waited for for ever.
         with DeferredSignals():
+            # An idle engine with executors can start these units at once.
+            begins_now = self.state.executors and self.is_idle and not self._loop.tasks
+            if begins_now and self._leadership.act(lambda: self._loop.begin(units)):
+                return
+            coming = ComingUnits(units)
+
+            def add() -> object:
+                self._loop.tell(UnitsAdded(units))
+                self._coming.remove(coming)
+                return NO_NEWS  # adding units wakes no waiter; their end does
+
             self._coming.append(coming)
             try:
                 self._do(add, is_awaited=True)
             except RuntimeError:  # no thread takes it: nobody is to expect it
                 self._coming.remove(coming)
                 raise
-            if begins_now:
-                self._leadership.take_turn()
 
     def progress(self) -> tuple[int, int]:
         """Return how many units have ended, and how many there are."""

@@ -30,8 +30,6 @@ _EXPECTED = 0.02
 _NAP, _LONG_NAP = 0.001, 0.004
 # The only key of `_leader`.
 _RIGHT = "right"
-# The end of a wait that does not wait.
-_PAST = float("-inf")
 # Frames that a turn may need on top of those of who waits: a user's own recursion must not be what
 # an engine fails of.
 _FRAMES = 150
@@ -66,7 +64,7 @@ class Leadership:
         self._has_ended = False
         # Whether a thread that waits leads, and whether it is to look again at what it waits for.
         self.is_lent = self._is_asked = False
-        # Whether the host's thread was called, maybe while somebody led (`take_turn`).
+        # Whether the host's thread was called, maybe while somebody led (`act`).
         self._is_called = False
         # What a turn has raised in a thread that waited: the engine fails of it.
         self._error: BaseException | None = None
@@ -155,8 +153,8 @@ class Leadership:
                 self.give_up()
         return None
 
-    def take_turn(self) -> None:
-        """Take one turn now, for what this thread has just asked for, unless another one leads.
+    def act(self, work: Callable[[], object]) -> bool:
+        """Do now what this thread asks for, unless another one leads; return whether it was done.
 
         It waits for nothing. Who waits for what was asked leads later: until then it is under way.
         Called within `DeferredSignals`: what a handler raises is not to be raised amid a turn.
@@ -164,17 +162,21 @@ class Leadership:
         thread, leader = threading.get_ident(), self._leader
         # Look at `leader` first: in a finalizer that interrupts a turn, the leader is this thread.
         if leader or self._has_ended or not _has_room():
-            return
+            return False
         if leader.setdefault(_RIGHT, thread) != thread:
-            return
+            return False
         self._is_called = False
         try:
-            self._take_turn(_PAST)
+            work()
+        except BaseException as error:  # as in `_take_turn`; what was asked for ends with the rest
+            self._error = error
+            return False
         finally:
             leader.clear()
             # In this order: who calls from now on finds that nobody leads.
             if self._is_called or self._error is not None:
                 self.call()
+        return True
 
     def give_up(self) -> None:
         """Leave what is to be done to the host's thread: this one has waited, or has no time to."""
@@ -202,7 +204,7 @@ class Leadership:
     def call(self) -> None:
         """Call the host's thread back, unless somebody leads, who sees to it."""
         # Not a promise, since it may be let go of right now: who lets go calls by itself
-        # (`give_up`, `take_turn`).
+        # (`give_up`, `act`).
         self._is_called = True
         if not self._leader:
             with contextlib.suppress(RuntimeError):  # it has been called

@@ -29,6 +29,7 @@ from pymonik.runtime.host.events import (
     SliceEnded,
     SliceFaulted,
     StepsHeld,
+    UnitsAdded,
 )
 from pymonik.runtime.host.instructions import CallBack, GiveSlices, Instruction, KillExecutor
 from pymonik.runtime.host.messages import entry_of, plan_of
@@ -117,6 +118,15 @@ class HostLoop:
             self._receive(end)
         while self.tasks:
             self._is_news |= self.tasks.popleft()() is not NO_NEWS
+        return self._go_on()
+
+    def begin(self, units: Sequence[Unit]) -> None:
+        """Take units, and give out what can run, without a look at what has arrived."""
+        self.tell(UnitsAdded(units))
+        self._go_on()
+
+    def _go_on(self) -> bool:
+        """Do what is due, give out what can run, and tell those who wait of news."""
         if self._due or self._state.out or self._state.complete:
             self._settle()
         if self._kills:
