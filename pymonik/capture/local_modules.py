@@ -1,9 +1,9 @@
 """Local modules: those beside the user's script, which no worker has.
 
 Enters: names of modules. Leaves: whether they are local, and their files, found by looking: nothing
-is imported here for it. "Beside" is below the script's folder or the current one, and not
-installed; `PYMONIK_LOCAL_MODULES` names more or fewer. What is in them is left to
-`source_closure`.
+is imported here for it. "Beside" is below the script's folder, the current one, or one that the
+program has put on `sys.path`, and not installed; `PYMONIK_LOCAL_MODULES` names more or fewer. What
+is in them is left to `source_closure`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 from pymonik.settings import PACKAGE, settings
 
 _OWN = PACKAGE + os.sep
+# Python's own, asked about often.
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 def is_local(module_name: str | None) -> bool:
@@ -153,12 +155,51 @@ def _here() -> tuple[str, ...]:
     return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
 
 
+# Of the last `sys.path`: it seldom changes.
+@lru_cache(maxsize=1)
+def _added(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the folders of sources that the program has put on `sys.path` by itself."""
+    # Python begins with those of this variable, of its library, of packages and their `.pth` files.
+    begun = {*os.environ.get("PYTHONPATH", "").split(os.pathsep), *_linked(), ""}
+    begun = {os.path.abspath(folder) for folder in begun}
+    folders = [os.path.abspath(folder) for folder in path if isinstance(folder, str)]
+    return tuple(f.rstrip(os.sep) + os.sep for f in folders if f not in begun and _has_sources(f))
+
+
+def _has_sources(folder: str) -> bool:
+    """Return whether a folder is there into which no packages were installed, as by `--target`."""
+    try:
+        return not any(name.endswith(".dist-info") for name in os.listdir(folder))
+    except OSError:  # it is not there, or an archive
+        return False
+
+
+@lru_cache(maxsize=1)
+def _linked() -> tuple[str, ...]:
+    """Return the folders that `.pth` files name, as those of projects installed in place."""
+    import site
+    from pathlib import Path
+
+    folders = []
+    for packages in (*site.getsitepackages(), site.getusersitepackages()):
+        for file in Path(packages).glob("*.pth"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                lines = file.read_text().splitlines()
+                folders += [os.path.join(packages, line.strip()) for line in lines]
+    return tuple(folders)
+
+
 # As many files as modules above.
 @lru_cache(maxsize=4096)
 def _is_local_file(path: str) -> bool:
     path = os.path.abspath(path)
-    if not path.startswith(_here()) or path.startswith(_OWN):
-        return False
     # In this order: to know where packages are installed takes a millisecond of loading.
-    is_packaged = "site-packages" in path or "dist-packages" in path
-    return not (is_packaged or path.startswith(_installed()))
+    if path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path:
+        return False
+    if not path.startswith(_here()) and (path.startswith(_LIBRARY) or not _is_added(path)):
+        return False
+    return not path.startswith(_installed())
+
+
+def _is_added(path: str) -> bool:
+    return path.startswith(_added(tuple(sys.path)))

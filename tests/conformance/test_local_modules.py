@@ -542,6 +542,39 @@ with Pymonik():
     assert script(source, {"model.py": "VALUE = 2 + 0\n"}) == ["(2, 2)"]
 
 
+def test_a_folder_that_the_script_puts_on_the_path_counts_as_beside_it(
+    script: Any, tmp_path: Path
+) -> None:
+    """What is edited there and loaded again, or replaced, would stay as it was in executors."""
+    source = (
+        HEAD
+        + f"""
+import importlib, os, sys
+sys.path.insert(0, {str(tmp_path / "sources")!r})
+import elsewhere
+@task
+def use():
+    return elsewhere.value(), elsewhere.FACTOR
+with Pymonik():
+    print(use.invoke().get())
+    with open(elsewhere.__file__) as file:
+        text = file.read()
+    with open(elsewhere.__file__, "w") as file:
+        file.write(text.replace("FACTOR = 1", "FACTOR = 200"))
+    importlib.invalidate_caches()
+    os.utime(elsewhere.__file__, (1, 1))
+    importlib.reload(elsewhere)
+    print(use.invoke().get())
+    elsewhere.FACTOR = 3
+    print(use.invoke().get())
+"""
+    )
+    (tmp_path / "sources").mkdir()
+    text = "FACTOR = 1\ndef value():\n    return FACTOR + 1\n"
+    (tmp_path / "sources" / "elsewhere.py").write_text(text)
+    assert script(source, {}) == ["(2, 1)", "(201, 200)", "(4, 3)"]
+
+
 def test_a_module_imported_by_its_name_travels_and_is_part_of_the_key(
     script: Any, tmp_path: Path
 ) -> None:
