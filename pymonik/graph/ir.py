@@ -46,9 +46,17 @@ __all__ = [
     "externals",
     "inputs",
     "line_of",
+    "names_of",
     "original_of",
     "taken",
 ]
+
+
+def names_of(steps: list[str]) -> str:
+    """Return the name of a map whose steps have these names."""
+    if len(steps) > 4:
+        steps = [*steps[:2], f"… {len(steps) - 3} more", steps[-1]]
+    return "; ".join(steps)
 
 
 class Step:
@@ -111,10 +119,7 @@ class Map:
     @property
     def name(self) -> str:
         """The names of the steps, in order."""
-        names = [step.spec.name for step in self.steps]
-        if len(names) > 4:
-            return "; ".join([*names[:2], f"… {len(names) - 3} more", names[-1]])
-        return "; ".join(names)
+        return names_of([step.spec.name for step in self.steps])
 
     @property
     def values(self) -> int:

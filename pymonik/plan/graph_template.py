@@ -15,18 +15,16 @@ from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymonik.graph.columns import Const, FromStep
-from pymonik.graph.ir import Block, Call, CallSpec, Graph, Map, Step
+from pymonik.graph.ir import Block, Call, CallSpec, Graph, Map
 from pymonik.graph.passes.gang import LONG
 from pymonik.graph.target import Target
 from pymonik.plan.map_template import MapTemplate, is_of_plain_calls
-from pymonik.plan.plan import Plan, bind_call
-from pymonik.plan.repeated import RepeatedPlan, Repetition
+from pymonik.plan.plan import Plan
+from pymonik.plan.repeated import CallsOfUnit, plan_of_unit
 from pymonik.plan.unit import Unit
 from pymonik.plan.wiring import Wiring
 from pymonik.settings import settings
 from pymonik.values import seeds
-from pymonik.values.content import Content
 from pymonik.values.location import Location
 from pymonik.values.outputs import Outputs
 from pymonik.wire.program import Program
@@ -38,46 +36,26 @@ _CALLS = 20_000
 _MET = 256
 
 
-class _OfCalls(Repetition):
+class _OfCalls(CallsOfUnit):
     """Calls like those of an earlier graph, in the order of the steps."""
 
-    __slots__ = ("_calls", "_like", "_locations", "calls")
+    __slots__ = ("_like",)
 
     def __init__(self, like: _GraphTemplate, calls: Sequence[Call], outputs: Outputs) -> None:
-        super().__init__()
-        self._like, self._calls, self.calls = like, calls, len(calls)
         units, chunk = [outputs], like.chunk or 1
-        self._locations = [Location(units, chunk, output) for output in like.outputs]
+        locations = [Location(units, chunk, output) for output in like.outputs]
+        super().__init__(calls, locations, like.chunk, like.depth)
+        self._like = like
 
     def node(self, unit: Unit) -> Map:
         """Return a block, or a map of one element, of the steps of the unit."""
-        steps = [
-            Step(call.spec, tuple(map(_column, own[0])), (call,), own[1])
-            for call, own in zip(self._calls, unit.program.own)
-        ]
-        like = self._like
-        if like.is_block:
-            return Block(tuple(steps), like.depth, like.lanes)
-        return Map(tuple(steps), 1, like.chunk, like.depth)
+        if not self._like.is_block:
+            return super().node(unit)
+        return Block(self.steps(unit), self._depth, self._like.lanes)
 
     def notes(self) -> tuple[str, ...]:
         """Return what the passes said of the graph before."""
         return self._like.notes
-
-    def locations(self) -> list[Location]:
-        """Return where the value of each call will be."""
-        return self._locations
-
-    def bind(self) -> None:
-        """Let the calls know where their values will be."""
-        for call, location in zip(self._calls, self._locations):
-            bind_call(call, location)
-
-
-def _column(filled: tuple[str, Any]) -> Any:
-    """Return the column of a graph that a program fills so."""
-    kind, what = filled
-    return FromStep(what) if kind == "p" else Const(what)
 
 
 class _GraphTemplate:
@@ -131,13 +109,8 @@ class _GraphTemplate:
             outputs.loose = {*self._loose}
         program, where = Program.of_wired(self._shared, steps), spec.environment
         unit = Unit(0, program, (), outputs, self._options, self._named, where, self._wanted)
-        unit.seconds, unit.surroundings, unit.lanes = self._seconds, spec.surroundings, self.lanes
-        blobs: tuple[Content, ...] = ()
-        if spec.snapshot is not None:
-            unit.modules = spec.snapshot.content()
-            if unit.modules is not None:
-                blobs = (unit.modules,)
-        return RepeatedPlan(_OfCalls(self, calls, outputs), unit, blobs)
+        unit.seconds, unit.lanes = self._seconds, self.lanes
+        return plan_of_unit(_OfCalls(self, calls, outputs), unit, spec)
 
 
 _Template = _GraphTemplate | MapTemplate

@@ -7,10 +7,11 @@ business of its `compiler`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Graph
+from pymonik.graph.ir import Call, Graph
+from pymonik.graph.slots import Ref
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.repeated import RepeatedPlan
 from pymonik.plan.template import Templates
@@ -55,10 +56,19 @@ class PlanMaker:
         """Return the plan of a graph like one before; None where there was none."""
         if len(graph.nodes) < 2:
             return self.templates.plan(graph, optimize)
-        templates = self.graph_templates
-        if templates is None:
-            return None
-        return collecting_later(lambda: templates.plan(graph, optimize, target()))
+        return collecting_later(lambda: self._repeated(graph, optimize, target))
+
+    def _repeated(self, graph: Graph, optimize: Any, target: Callable[[], Target]) -> Plan | None:
+        plan = None
+        if may_be_chain(graph.nodes):
+            with Loading():
+                from pymonik.plan.chain_template import chain_plan
+            plan = chain_plan(graph, optimize)
+        if plan is not None:
+            target()  # as of now, for who looks at the plan later: durations change
+        elif self.graph_templates is not None:
+            plan = self.graph_templates.plan(graph, optimize, target())
+        return plan
 
     def make(self, graph: Graph, target: Target, optimize: Any) -> Plan:
         """Return the plan of a graph."""
@@ -94,3 +104,17 @@ class PlanMaker:
             from pymonik.plan.lower import bind  # which has made it
 
             bind(plan.graph, plan)
+
+
+def may_be_chain(nodes: Sequence[Any]) -> bool:
+    """Return whether the second of some nodes takes the first, and the last the one before.
+
+    What is no chain of calls is told by that at once, nearly always.
+    """
+    return _takes(nodes[1], nodes[0]) and _takes(nodes[-1], nodes[-2])
+
+
+def _takes(node: Any, other: Any) -> bool:
+    if type(node) is not Call or node.n is not None:
+        return False
+    return any(type(slot) is Ref and slot.node is other for slot in node.args)

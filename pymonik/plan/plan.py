@@ -6,14 +6,14 @@ or a user's function. The counts of a dry run are the counts of a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pymonik.graph.ir import Call, NamedValue, Put
+from pymonik.graph.ir import Call, CallSpec, Map, NamedValue, Put
 from pymonik.humanize import counted
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
-from pymonik.system.structs import Struct, field, replace
+from pymonik.system.structs import NamedTuple, Struct, field, replace
 from pymonik.values.content import Content
 from pymonik.values.location import Location
 
@@ -45,6 +45,20 @@ class Source(Struct):
     seed: int | None = None
 
 
+class Outline(NamedTuple):
+    """What is to be known of a map of a graph whose values are waited for.
+
+    specs: of its steps. units: how many it makes. where: "file:line" of the first call.
+    """
+
+    name: str
+    specs: Sequence[CallSpec]
+    n: int
+    units: int
+    is_wanted: bool
+    where: str
+
+
 class Plan(Struct):
     """What would be sent: units in an order in which they could run, and blobs."""
 
@@ -68,6 +82,11 @@ class Plan(Struct):
     def completed(self, source: Callable[[], Source], **facts: Any) -> Plan:
         """Return it with what its client adds: what it was compiled of, and fields of its own."""
         return replace(self, source=source(), **facts)
+
+    @property
+    def outlines(self) -> list[Outline]:
+        """Return what is to be known of each map of the graph."""
+        return [_outline(node) for node in self.graph.nodes if isinstance(node, Map)]
 
     @property
     def request_count(self) -> int:
@@ -156,6 +175,12 @@ class Plan(Struct):
         return f"{self!r}\n{show(self.graph)}" if self.graph is not None else repr(self)
 
 
+def _outline(node: Map) -> Outline:
+    specs, where = [step.spec for step in node.steps], node.steps[0].origins[0].where
+    is_wanted = any(step.wanted is not False for step in node.steps)
+    return Outline(node.name, specs, node.n, node.units, is_wanted, where)
+
+
 def _placed(location: Location, start: int, length: int | None) -> ValueLocation:
     if length is None:
         return _element(location, start)
@@ -207,3 +232,9 @@ def _requests(plan: Plan) -> Iterator[Request]:
 def bind_call(call: Call, location: Location, offset: int = 0) -> None:
     """Let a recorded node know where its values will be found."""
     call.location, call.offset = location, offset
+
+
+def bind_calls(calls: Sequence[Call], locations: Sequence[Location]) -> None:
+    """Let single calls know where their values will be found, each of them alone there."""
+    for call, location in zip(calls, locations):
+        call.location, call.offset = location, 0

@@ -73,6 +73,14 @@ class _OfCall(Repetition):
         """Return what the passes said of the call before."""
         return self._like.notes
 
+    def specs(self) -> list[CallSpec]:
+        """Return the spec of the call."""
+        return [self._call.spec]
+
+    def where(self) -> str:
+        """Return "file:line" of the call."""
+        return self._call.where
+
     def locations(self) -> list[Location]:
         """Return where the value is."""
         return [self._location]

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from pymonik.graph.ir import Map
 from pymonik.humanize import counted, seconds_text
 from pymonik.plan.plan import Plan, Source
 from pymonik.plan.unit import Unit
@@ -72,10 +71,8 @@ class ObservedBackend(Observer):
         count = len(plan.units)
         record.units += count
         if record.submissions <= _SUBMISSIONS:
-            for node in plan.graph.nodes:
-                if isinstance(node, Map):
-                    specs = [step.spec for step in node.steps]
-                    self._work.setdefault(node.name, [specs, 0.0, 0])
+            for outline in plan.outlines:
+                self._work.setdefault(outline.name, [outline.specs, 0.0, 0])
         try:
             self._backend.submit(plan)
         except BaseException as error:

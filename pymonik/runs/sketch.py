@@ -76,7 +76,28 @@ def small_graph(source: Source | None) -> dict[str, Any] | None:
 
 def sketch(plan: Plan) -> dict[str, Any]:
     """Return the boxes and links of a plan as `Drawing.of` takes them."""
-    maps = [node for node in plan.graph.nodes if isinstance(node, Map)][:_BOXES]
+    outlines = plan.outlines
+    boxes = [
+        {
+            "titles": [spec.name for spec in one.specs[:8]],
+            "count": one.n,
+            "units": one.units,
+            "wanted": one.is_wanted,
+            "sites": [one.where],
+        }
+        for one in outlines[:_BOXES]
+    ]
+    # One alone has no links: the graph of a plan like others is not made for them.
+    links = _links(plan.graph) if len(outlines) > 1 else {}
+    return {
+        "boxes": boxes,
+        "links": [{"source": a, "target": b, "values": n} for (a, b), n in links.items()],
+    }
+
+
+def _links(graph: Graph) -> dict[tuple[int, int], int]:
+    """Return how many values go from box to box."""
+    maps = [node for node in graph.nodes if isinstance(node, Map)][:_BOXES]
     places = {id(node): place for place, node in enumerate(maps)}
     links: dict[tuple[int, int], int] = {}
     for place, node in enumerate(maps):
@@ -84,20 +105,7 @@ def sketch(plan: Plan) -> dict[str, Any]:
             if id(source) in places:
                 ends = places[id(source)], place
                 links[ends] = links.get(ends, 0) + values
-    boxes = [
-        {
-            "titles": [step.spec.name for step in node.steps[:8]],
-            "count": node.n,
-            "units": node.units,
-            "wanted": any(step.wanted is not False for step in node.steps),
-            "sites": [node.steps[0].origins[0].where],
-        }
-        for node in maps
-    ]
-    return {
-        "boxes": boxes,
-        "links": [{"source": a, "target": b, "values": n} for (a, b), n in links.items()],
-    }
+    return links
 
 
 def _sources(node: Map) -> list[tuple[Any, int]]:

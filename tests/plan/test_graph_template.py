@@ -150,7 +150,8 @@ def test_a_template_gives_the_plan_that_compiling_gives(
 
 
 def chain(task: int, count: int) -> list[tuple[int, list[int], bool]]:
-    return [(task, [1], number == count - 1) for number in range(count)]
+    """Return a chain whose calls take the one before once, twice, once: others need no template."""
+    return [(task, [1] * (1 + number % 2), number == count - 1) for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +345,8 @@ def test_what_is_compared_in_vain_is_kept_later_each_time(client: Pymonik) -> No
 def test_equal_pure_calls_are_shared_where_others_were_not(client: Pymonik) -> None:
     maker = PlanMaker()
     for _ in range(4):
-        graph, _kept = recorded(client, [(3, [1], True)] * 5, 1)
+        shape = [(3, distances, True) for _, distances, _ in chain(0, 5)]
+        graph, _kept = recorded(client, shape, 1)
         assert maker.repeated(graph, True, lambda: TARGETS[1]) is None
         maker.make(graph, TARGETS[1], True)
 
@@ -353,10 +355,8 @@ def test_loops_of_graphs_have_their_own_values_and_lines() -> None:
     with Pymonik(backend="inline") as client:
         found = []
         for start in range(6):
-            handle: Any = start
-            for _ in range(10):
-                handle = identity.invoke(handle)
-            found.append(handle.get())
+            handles = [identity.invoke(start) for _ in range(10)]
+            found.append(handles[-1].get())
         assert found == [*range(6)]
         assert hits(client.parts.compiler.maker) == 3
         assert client.stats.submissions == 6
@@ -365,15 +365,13 @@ def test_loops_of_graphs_have_their_own_values_and_lines() -> None:
 def test_nothing_is_kept_alive_by_a_template() -> None:
     with Pymonik(backend="inline") as client:
         for start in range(5):
-            handle: Any = start
-            for _ in range(10):
-                handle = identity.invoke(handle)
-            assert handle.get() == start
-        node = handle._node
+            handles = [identity.invoke(start) for _ in range(10)]
+            assert handles[-1].get() == start
+        node: Any = handles[-1]._node
         assert hits(client.parts.compiler.maker) == 2
         of_now = [weakref.ref(thing) for thing in (node.location.unit_outputs[0], node, node.spec)]
         # Those of before are forgotten.
         client.parts.recorder.specs.options = TaskOptions(priority=2)
-        del handle, node
+        del handles, node
         gc.collect()
         assert [one() for one in of_now] == [None, None, None]

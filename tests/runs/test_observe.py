@@ -51,7 +51,7 @@ def test_no_unit_is_lost_that_a_task_makes_while_others_are_counted() -> None:
         traits=traits, want=None, progress=None, submit=lambda plan: None
     )
     watched = ObservedBackend(backend)
-    plan: Any = SimpleNamespace(calls=1, units=_Units(watched), graph=SimpleNamespace(nodes=()))
+    plan: Any = SimpleNamespace(calls=1, units=_Units(watched), outlines=[])
     watched._draw = lambda plan: None  # type: ignore[method-assign]
     watched.submit(plan)
     assert watched._record.units == 3

@@ -9,6 +9,7 @@ many steps.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pymonik.graph.columns import FromStep
@@ -25,8 +26,14 @@ _SIDE = "its consumer needs values that are made at the same time"
 _NOTES = 200
 
 
-def _note_of(node: Map, into: Map) -> str:
-    return f"fused {node.name} into {into.name}: single consumer"
+def notes_of_chain(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes of lone calls of such names, each of which takes the one before."""
+    notes = [_note_of(one, other) for one, other in pairwise(names[-1 - _NOTES :])]
+    return _brief([""] * (len(names) - 1 - len(notes)) + notes)
+
+
+def _note_of(name: str, into: str) -> str:
+    return f"fused {name} into {into}: single consumer"
 
 
 class _Chain:
@@ -86,7 +93,7 @@ def _sweep(graph: Graph) -> tuple[list[_Chain], list[str], list[str]]:
             chain = use.chain
             # Notes cost more than fusing: of a chain of thousands, the rest is a number.
             is_noted = len(fused) < _NOTES
-            fused.append(_note_of(node, chain.maps[-1]) if is_noted else "")
+            fused.append(_note_of(node.name, chain.maps[-1].name) if is_noted else "")
         chain.maps.append(node)
         chain.needs = needs
         # What the head needs is used by the whole chain from now on: the next map joins the head.
