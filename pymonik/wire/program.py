@@ -101,13 +101,13 @@ class Program:
     what programs share that are wired alike is apart: see `wired_steps`.
     """
 
-    __slots__ = ("_own", "_steps", "_wired", "n", "shared")
+    __slots__ = ("_own", "_steps", "n", "shared", "wired")
 
     def __init__(self, steps: Sequence[StepCode], n: int) -> None:
         self._steps: tuple[StepCode, ...] | None = tuple(steps)
         self.shared = Shared([step[:_SHARED] for step in steps])
         self._own: tuple[tuple[Any, ...], ...] | None = tuple([step[_SHARED:] for step in steps])
-        self._wired: WiredSteps | None = None
+        self.wired: WiredSteps | None = None
         self.n = n
 
     @classmethod
@@ -115,14 +115,14 @@ class Program:
         """Make one of its two parts."""
         program = cls.__new__(cls)
         program.shared, program._own, program.n = shared, own, n
-        program._steps = program._wired = None
+        program._steps = program.wired = None
         return program
 
     @classmethod
     def of_wired(cls, shared: Shared, wired: WiredSteps) -> Program:
         """Make one of one element, whose steps are wired as those of others."""
         program = cls.__new__(cls)
-        program.shared, program._wired, program.n = shared, wired, 1
+        program.shared, program.wired, program.n = shared, wired, 1
         program._steps = program._own = None
         return program
 
@@ -130,18 +130,18 @@ class Program:
     def own(self) -> tuple[tuple[Any, ...], ...]:
         """The part of each step that is its own."""
         if self._own is None:
-            assert self._wired is not None
-            self._own = self._wired.own()
+            assert self.wired is not None
+            self._own = self.wired.own()
         return self._own
 
     @property
     def sources(self) -> tuple[Sequence[tuple[int, ...] | None], Sequence[Any]]:
         """Where the arguments of steps come from, and the plain ones: see `StepWiring`."""
-        if self._wired is None:
+        if self.wired is None:
             from pymonik.wire.wired_steps import sources_of  # for gangs, not before the first value
 
             return sources_of([own[0] for own in self.own])
-        return self._wired.wiring.sources, self._wired.values
+        return self.wired.wiring.sources, self.wired.values
 
     @property
     def steps(self) -> tuple[StepCode, ...]:
@@ -154,20 +154,20 @@ class Program:
     @property
     def outputs(self) -> list[int]:
         """The steps whose values are stored, in order."""
-        if self._wired is not None:
-            return self._wired.wiring.outputs
+        if self.wired is not None:
+            return self.wired.wiring.outputs
         return [number for number, own in enumerate(self.own) if own[_KEEP] is not False]
 
     def is_stored(self, step: int, element: int) -> bool:
         """Return whether the value of a step is stored for an element."""
-        keep = self.own[step][_KEEP] if self._wired is None else self._wired.wiring.keep[step]
+        keep = self.own[step][_KEEP] if self.wired is None else self.wired.wiring.keep[step]
         return keep is True or bool(keep and keep[element])
 
     @property
     def data(self) -> bytes:
         """The program as bytes."""
         common = self.shared._data or self.shared.data
-        own = self.own if self._wired is None else self._wired.parts()
+        own = self.own if self.wired is None else self.wired.parts()
         return pickle.dumps((common, own, self.n), protocol=5)
 
     @classmethod

@@ -57,7 +57,7 @@ class Clock:
 
 
 def reports(
-    steps: StepCode | list[StepCode],
+    steps: StepCode | list[StepCode] | Program,
     n: int = 1,
     *sources: Any,
     page: Page | None = None,
@@ -65,7 +65,10 @@ def reports(
     **given: Any,
 ) -> list[Report]:
     """Run the elements of a unit in this process; give its reports."""
-    program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
+    if isinstance(steps, Program):
+        program = steps
+    else:
+        program = Program(tuple([steps] if isinstance(steps, StepCode) else steps), n)
     assignment = Assignment(program, sources, given.pop("start", 0), given.pop("stop", n), **given)
     subtasks = Subtasks(8, False, True)
     restore = Restorer(watch=False)

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from operator import itemgetter
 
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices, Report
 from pymonik.runtime.executor.lone_call import LoneCall
 from pymonik.runtime.executor.residual import SAMPLE, SAMPLE_PART
 from pymonik.runtime.executor.step_runner import StepRunner
 from pymonik.settings import settings
+from pymonik.wire.program import StepCode
+
+_name = itemgetter(StepCode._fields.index("name"))
 
 
 def run(
@@ -69,4 +73,5 @@ def run(
     # Behind the report, which is sent by now: a small call is waited for.
     if not runner.has_spread and hosting.lazy is not None:
         seconds = elapsed / max(1, stop - assignment.start)
-        hosting.durations.observe_element([step.name for step in runner.steps], seconds)
+        names = list(map(_name, assignment.program.shared.codes))
+        hosting.durations.observe_element(names, seconds)

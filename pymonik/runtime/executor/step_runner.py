@@ -39,35 +39,38 @@ class StepRunner:
     """The state of one assignment: functions, getters, open records; of the thread of units."""
 
     def __init__(self, assignment: Assignment, hosting: ExecutionServices) -> None:
-        self.assignment = assignment
-        self.hosting = hosting
+        self.assignment, self.hosting = assignment, hosting
         self.feed = ArgumentReader(assignment.sources)
-        program = assignment.program
+        self._functions: dict[Any, LoadedFunction] = {}
+        program, gang, wired = assignment.program, assignment.gang, None
+        if program.wired is not None and gang is None:
+            from pymonik.runtime.executor.plain_wired import wired_runner  # not before first value
+
+            wired = wired_runner(assignment, hosting, self.loaded)
         # Those of lanes are made later: see `use_steps`.
-        self.steps: Sequence[StepCode] = program.steps if assignment.gang is None else ()
-        steps = self.steps
+        steps: Sequence[StepCode] = wired.steps if wired else () if gang else program.steps
+        self.steps = steps
         # A step that is tried again needs its arguments again: then nothing is handed over.
         if len(steps) == 1:  # as below
             self.outputs = {} if steps[0].keep is False else {0: 0}
             self.retried = bool(steps[0].retries)
         else:
             self.outputs = {number: place for place, number in enumerate(program.outputs)}
-            self.retried = any(step.retries for step in steps)
+            self.retried = wired is None and any(step.retries for step in steps)
         self.columns: list[list[Any]] = [[] for _ in self.outputs]
         self.errors: list[Failure] = []
-        self.noting = False
         # When the element that runs has begun, and whether any has recorded calls.
-        self.began, self.has_spread = 0.0, False
-        self._functions: dict[Any, LoadedFunction] = {}
-        taken = None if assignment.gang else plain_columns(assignment, steps, self.feed)
+        self.began, self.has_spread, self.noting = 0.0, False, False
+        taken = None if gang or wired else plain_columns(assignment, steps, self.feed)
         # Made now: what is wrong with them is no fault of a call. Of lanes each is made alone.
-        assert taken is not None or assignment.gang or self.calls
-        self.plain_elements, self._plain_steps = plain_runners(
+        assert taken is not None or gang or wired or self.calls
+        self.plain_elements, plain_steps = plain_runners(
             assignment, steps, hosting, self.loaded, self.outputs, taken
         )
+        self._plain_steps = wired or plain_steps
         # A map is cut by its elements: its steps stay together. Lanes stop by themselves.
-        is_cut = program.n == 1 and len(steps) > 1 and assignment.gang is None
-        self._last_beside = last_beside(steps) if is_cut else 0
+        is_cut = program.n == 1 and len(steps) > 1 and gang is None
+        self._last_beside = wired.last_beside if wired else last_beside(steps) if is_cut else 0
 
     def use_steps(self, steps: Sequence[StepCode]) -> None:
         """Take the steps of lanes, of which most are never asked for."""
@@ -95,8 +98,7 @@ class StepRunner:
 
     def loaded(self, item: Any) -> LoadedFunction:
         """Return a function by what steps say of it: a content, or its place among the inputs."""
-        loaded = self._functions.get(item)
-        if loaded is None:
+        if (loaded := self._functions.get(item)) is None:
             content = self.feed.content(item)
             loaded = self._functions[item] = LoadedFunction(self.hosting, content)
         return loaded
@@ -196,9 +198,8 @@ class StepRunner:
     ) -> Any:
         """Return the value of a step, or its `Failure`."""
         key = (number, place)
-        failed_calls = self.assignment.failed_calls.get(key)
-        if failed_calls is not None:
-            return failed_calls
+        if (failed := self.assignment.failed_calls.get(key)) is not None:
+            return failed
         self.hosting.page.numbers[STEP] = place
         if raised is None and (death := self.assignment.deaths.get(key)) is not None:
             lazy = self.hosting.lazy() if self.hosting.lazy is not None else None
@@ -295,6 +296,5 @@ class StepRunner:
         report = Report(start, stop, self.columns, self.errors, last)
         if last:
             return report
-        self.columns = [[] for _ in self.outputs]
-        self.errors = []
+        self.columns, self.errors = [[] for _ in self.outputs], []
         return report
