@@ -110,7 +110,8 @@ def steering_of_before(old: str, new: str) -> str:
         import warnings  # not for `import pymonik`
 
         warnings.warn(
-            f"{variable(old)} is {variable(new)} since PymoniK 0.3: the old name goes with 0.4",
+            f"{variable(old)} is called {variable(new)} since PymoniK 0.3: the old name is "
+            "removed in 0.4",
             DeprecationWarning,
             stacklevel=_level_of_user(),
         )

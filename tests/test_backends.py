@@ -46,7 +46,7 @@ def test_an_open_backend_has_the_traits_of_its_kind(name: str) -> None:
 def test_a_dry_run_says_what_it_is_and_ends_as_a_program_that_went_well() -> None:
     nothing = Task(lambda: None, func_name="nothing")
     with (
-        pytest.raises(DryRunEnd, match=r"this is a dry run: nothing runs") as ended,
+        pytest.raises(DryRunEnd, match=r"this is a dry run: no task runs") as ended,
         Pymonik(backend="dry-run"),
     ):
         nothing.invoke().get()

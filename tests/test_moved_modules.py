@@ -17,7 +17,7 @@ from pymonik.system.moved_modules import MOVED, RENAMED
 @pytest.mark.parametrize("name", MOVED)
 def test_a_module_of_before_is_that_of_today(name: str) -> None:
     sys.modules.pop(name, None)
-    with pytest.warns(DeprecationWarning, match=rf"{name} is {MOVED[name]} since") as told:
+    with pytest.warns(DeprecationWarning, match=rf"{name} is called {MOVED[name]} since") as told:
         found = importlib.import_module(name)
     assert found is importlib.import_module(MOVED[name])
     assert found.__name__ == found.__spec__.name == MOVED[name]

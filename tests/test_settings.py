@@ -56,7 +56,7 @@ def test_a_variable_by_its_old_name_is_warned_of_once_at_the_users_line(
     with Pymonik(backend="inline"):
         call = absolute.invoke(-1)
         with pytest.warns(
-            DeprecationWarning, match="PYMONIK_CACHE is PYMONIK_VALUES_FOLDER"
+            DeprecationWarning, match="PYMONIK_CACHE is called PYMONIK_VALUES_FOLDER"
         ) as told:
             assert call.get() == 1
     ours = [warning for warning in told if warning.category is DeprecationWarning]

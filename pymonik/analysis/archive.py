@@ -65,7 +65,9 @@ class Archive:
 def opened(path: str | Path, what: str) -> Iterator[Archive]:
     """Open an archive to read; what is wrong with it, or in it, is a GraphFileError."""
     if os.path.exists(path) and not os.path.isfile(path):  # a device has no end
-        raise GraphFileError(f"{path} is no {what} that `pymonik graph save` wrote: it is no file")
+        raise GraphFileError(
+            f"{path} is not a {what} written by `pymonik graph save`: it is not a file"
+        )
     try:
         with zipfile.ZipFile(path) as file:
             yield Archive(file, os.path.getsize(path))

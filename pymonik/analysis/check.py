@@ -146,8 +146,8 @@ def _environments(graph: Graph) -> Iterator[Finding]:
         running = platform.python_version()
         if Version(running) not in SpecifierSet(environment.python):
             text = (
-                f"{spec.name} asks for Python {environment.python}, this is {running}: functions "
-                "and values travel between equal minor versions only"
+                f"{spec.name} asks for Python {environment.python}, but this is {running}: "
+                "functions and values travel only between equal minor versions"
             )
             yield Finding("error", "Python version", text, node.where)
 

@@ -102,5 +102,5 @@ def _levels(needs: Sequence[Collection[int]]) -> list[int]:
             if not missing[user]:
                 ready.append(user)
     if ended < len(needs):
-        raise ValueError("tasks that wait for each other in a circle")
+        raise ValueError("some tasks wait for each other in a cycle")
     return levels

@@ -84,7 +84,7 @@ class Reader:
         try:
             verify(graph, after="loading")
         except GraphError as error:
-            raise ValueError("a graph that breaks the laws of graphs") from error
+            raise ValueError("this graph is not valid") from error
         partitions = tuple(map(plain.text, plain.items(self.data["partitions"])))
         seed = self.data.get("seed")
         if seed is not None:
@@ -115,7 +115,7 @@ class Reader:
         """Count what a file asks for beyond its own bytes: values that lists name, and the like."""
         self.room -= count
         if self.room < 0:
-            raise ValueError("a graph of more values than anybody has recorded")
+            raise ValueError("this graph has more values than any recording can have")
 
     def _content_at(self, number: Any) -> Content:
         return self.contents[plain.number(number, most=SLOTS)]

@@ -97,12 +97,13 @@ class SpecReader:
             return f"{WITHHELD}{number}"
         if number:
             raise GraphFileError(
-                f"its calls need several values of {name!r}, which are in no file: submit the "
-                "script itself"
+                f"its calls need several values of the variable {name!r}, which are not stored "
+                "in the file: submit the script itself"
             )
         if name not in self._variables:
             raise GraphFileError(
-                f"its calls need the variable {name!r}, whose value is in no file: set it here"
+                f"its calls need the variable {name!r}, whose value is not stored in the file: "
+                "set it here"
             )
         return self._variables[name]
 

@@ -188,8 +188,8 @@ class Writer:
             place = self._append(node)
         if place is None:
             raise GraphFileError(
-                "the graph uses values of an earlier submission, which no file can hold: record "
-                "all of it in one submission, or pass the values themselves"
+                "the graph uses values of an earlier submission, which a file cannot hold: "
+                "record everything in one submission, or pass the values themselves"
             )
         return place
 
@@ -214,7 +214,7 @@ class Writer:
 
     def earlier(self, step: int) -> NoReturn:
         """Refuse: a graph as recorded has no steps."""
-        raise GraphFileError("a graph is kept as it was recorded, not as it was compiled")
+        raise GraphFileError("only a recorded graph can be saved, not a compiled one")
 
     def const(self, slot: Any) -> dict[str, Any]:
         """Write what is the same for all elements."""

@@ -40,7 +40,9 @@ from pymonik.values.foreign import harmless
 def save(plan: Plan, path: str | Path) -> None:
     """Write what a plan was compiled of; raises GraphFileError when it needs earlier values."""
     if plan.source is None:
-        raise GraphFileError("this plan does not know what it was compiled of: save the first one")
+        raise GraphFileError(
+            "this plan has lost the graph it was compiled from: save the first plan"
+        )
     writer = Writer(plan.source)
     with archive.created(path) as file:
         file.writestr("graph.json", json.dumps(writer.data, indent=1))
@@ -58,8 +60,9 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Source
     """
     if is_tasks_file(str(path)):
         raise GraphFileError(
-            f"{path} holds the wiring of what ran, without arguments and code: it can be shown, "
-            "priced, checked and compared, and only a graph saved of a script can run"
+            f"{path} holds only the wiring of a session, without arguments and code: it can be "
+            "shown, priced, checked and compared, but not run; only a graph saved from a script "
+            "can run"
         )
     with archive.opened(path, "graph") as file:
         data = file.json("graph.json")
@@ -68,8 +71,8 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Source
         if data["kind"] != KIND:
             raise ValueError("of another kind")
         raise GraphFileError(
-            f"{path} has format {data['format']!r:.40}, this PymoniK reads {FORMAT}: use the one "
-            "that wrote it"
+            f"{path} has format {data['format']!r:.40}, this PymoniK reads {FORMAT}: read it "
+            "with the version of PymoniK that wrote it"
         )
 
 
@@ -77,12 +80,14 @@ def of_brief(data: dict[str, Any]) -> Source:
     """Return what `encode.brief` wrote: it can be compiled, but not run; raises GraphFileError."""
     try:
         if data["format"] != FORMAT:
-            raise GraphFileError("its graph was kept by another PymoniK, and is not read")
+            raise GraphFileError(
+                "its graph was saved by another version of PymoniK, and cannot be read"
+            )
         return Reader(data, None).source()
     except GraphFileError:
         raise
     except archive.MALFORMED as error:
-        raise GraphFileError("its graph was not kept as PymoniK does") from error
+        raise GraphFileError("its graph is not in the form that PymoniK writes") from error
 
 
 def compiled(source: Source) -> Plan:

@@ -47,4 +47,4 @@ def label(value: Any) -> str | dict[int, str] | None:
 
 def refuse(value: Any) -> NoReturn:
     """Raise ValueError for what does not belong there."""
-    raise ValueError(f"{value!r:.80} where something else belongs")
+    raise ValueError(f"the file holds {value!r:.80} in a place where this type is not allowed")

@@ -14,7 +14,7 @@ from pymonik.analysis.counts import Figures, Requests
 def in_turn(costs: Sequence[Cost]) -> Cost:
     """Add up costs; raises ValueError when there is none."""
     if not costs:
-        raise ValueError("no submission, no cost")
+        raise ValueError("nothing was submitted, so there is nothing to price")
     if len(costs) == 1:
         return costs[0]
     first = costs[0]

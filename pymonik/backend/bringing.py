@@ -30,8 +30,9 @@ def demand_other_thread() -> None:
     """Raise BackendError where this thread is one that is to bring what would be waited for."""
     if BRINGING.depth or _hears_answers():
         raise BackendError(
-            "a value is waited for in a thread that brings values, such as by a finalizer, and "
-            "would never come: wait for it in another thread"
+            "cannot wait for a value here: this code (such as a finalizer) runs in a thread that "
+            "fetches values from the cluster, and the value would never come; wait for it in "
+            "another thread"
         )
 
 
@@ -39,8 +40,9 @@ def demand_answers() -> None:
     """Raise BackendError in a thread that hears the answers of requests: it cannot await any."""
     if _hears_answers():
         raise BackendError(
-            "calls are to be sent by a thread that brings values, such as by a finalizer, which "
-            "would never hear of it: they go with the next flush of another thread"
+            "cannot send calls here: this code (such as a finalizer) runs in a thread that "
+            "fetches values from the cluster, and would never receive the answer; they go with "
+            "the next flush of another thread"
         )
 
 

@@ -32,7 +32,7 @@ class DryRunEnd(SystemExit):
         DryRunEnd.count += 1
 
     def __str__(self) -> str:
-        return "this is a dry run: nothing runs, so the script ends where it needs a value"
+        return "this is a dry run: no task runs, so the script ends where it needs a value"
 
 
 class _NothingComes(SafeCondition):

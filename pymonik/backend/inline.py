@@ -92,8 +92,9 @@ class _Changed(SafeCondition):
             if result := predicate():
                 return result
             raise BackendError(
-                "a value is waited for amid a call that runs in this very thread, before its own "
-                "call has run: pass the handle as an argument, or wait behind it"
+                "a task cannot wait for this value: the inline backend runs tasks in this "
+                "thread, and the task that makes the value has not run yet; pass the handle as "
+                "an argument, or wait once this task has ended"
             )
         return super().wait_for(predicate, timeout)
 

@@ -88,5 +88,7 @@ class SessionObjects(Observer):
         """Return the object of an id; raises LookupError."""
         value = self.find(name)
         if value is None:
-            raise LookupError(f"there is no object {name!r} here, or not yet")
+            raise LookupError(
+                f"there is no object {name!r} in this session, or it is not stored yet"
+            )
         return value

@@ -56,7 +56,9 @@ class Keys:
         if cached is None:
             if spec.version is None:
                 if spec.code.whole is None and not spec.code.is_current():
-                    raise LookupError(f"what {spec.name} uses was changed since it was captured")
+                    raise LookupError(
+                        f"an object that {spec.name} uses was changed after it was captured"
+                    )
                 parts = dict(parts_of(spec.code.function, whole=spec.code.whole))
                 parts.update(self._modules_of(spec.code.content, spec.snapshot))
             else:

@@ -120,7 +120,10 @@ class CacheLookup:
         # alike.
         content = record if type(record) is Content else Content(pickle.dumps(record, protocol=5))
         if not are_here(content.buffers):  # nor would another program find them
-            logger.info("values of %s hold classes without a name: not kept", about["task"])
+            logger.info(
+                "values of %s are not cached: they hold classes without an importable name",
+                about["task"],
+            )
             return
         assert self.store is not None
         self.store.put(key, content, about)

@@ -77,10 +77,12 @@ class ValueStore:
         except FileNotFoundError:
             return None
         except PermissionError as error:  # somebody else's: neither read nor removed
-            self._warn(f"known values are not used: {error}")
+            self._warn(f"cached values are not used: {error}")
             return None
         except (OSError, ValueError, RecursionError, WireError) as error:
-            logger.warning("the value in %s cannot be read, and is made anew: %s", path, error)
+            logger.warning(
+                "the cached value in %s cannot be read, and is computed again: %s", path, error
+            )
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -102,7 +104,7 @@ class ValueStore:
         except OSError as error:
             # Without the name of the part, which is another each time: it is said once.
             why = error.strerror or str(error)
-            self._warn(f"values of {about.get('task')} are not kept in {self._folder}: {why}")
+            self._warn(f"values of {about.get('task')} are not cached in {self._folder}: {why}")
             with contextlib.suppress(OSError):
                 part.unlink()
 

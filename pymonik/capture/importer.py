@@ -145,7 +145,7 @@ class SnapshotImporter:
             for part in qualname.split("."):
                 obj = getattr(obj, part)
         except AttributeError as error:
-            logger.debug("%s.%s is not to be had here: %r", module, qualname, error)
+            logger.debug("%s.%s cannot be found here: %r", module, qualname, error)
             return None
         from pymonik.capture.definitions.record import function_of
 

@@ -64,8 +64,8 @@ class Interner:
         except Exception as error:
             place = pickling.explain(obj, name)
             raise CaptureError(
-                f"{place} cannot be pickled: {pickling.reason_of(error)}. Pass what it is made of, "
-                "or make it inside the task."
+                f"{place} cannot be pickled: {pickling.reason_of(error)}. Pass the data it is "
+                "made from, or make it inside the task"
             ) from error
         if modules:
             sources = self.snapshots.note(modules)

@@ -106,7 +106,7 @@ def _differences(newer: CacheEntry, older: CacheEntry) -> list[str]:
         places = [str(place) for place, (a, b) in enumerate(pairs, 1) if a != b]
         which = f"argument {', '.join(places)}" if places else "number of arguments"
         lines.append(f"other {which} {than}")
-    return lines or [f"made of the same {than}, under other keywords"]
+    return lines or [f"computed from the same {than}, under other keywords"]
 
 
 def _short(argument: str) -> str:

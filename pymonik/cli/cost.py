@@ -66,7 +66,7 @@ _GATES: dict[str, tuple[dict[str, float], Any]] = {
     type=click.FloatRange(min=0),
     default=ASSUMED,
     show_default=True,
-    help="Seconds of a call nothing is known of.",
+    help="Seconds of a call of unknown duration.",
 )
 @click.option("--price", type=click.FloatRange(min=0), help="Of a pod-hour.")
 @click.option(
@@ -129,7 +129,7 @@ def _rooms(slots: dict[str, str]) -> dict[str, int]:
         if not room:
             text = f"{name}=1" if name else "1"
             raise click.BadParameter(
-                f"nothing runs without a slot: give {text} or more", param_hint="--slots"
+                f"no call can run without a slot: give {text} or more", param_hint="--slots"
             )
     return rooms
 
@@ -186,7 +186,11 @@ def _tell(
 def _not_counted(recording: Recording) -> str:
     """Name tasks whose own calls are in no figure, as nothing has run."""
     names = ", ".join(recording.makers) if recording.ran is None else ""
-    return f"what {names} may call is not counted: --execute runs it here to see" if names else ""
+    return (
+        f"calls made inside {names} are not counted: --execute runs the script here to count them"
+        if names
+        else ""
+    )
 
 
 def _broken(cost: Cost, name: str, text: str) -> str:

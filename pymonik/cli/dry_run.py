@@ -140,8 +140,8 @@ def _call(name: str, args: Sequence[str]) -> None:
         function: Any = importlib.import_module(module)
     except DryRunEnd:
         raise ScriptFailed(
-            f"importing {module!r} needs a value before {path!r} can be called: put what it does "
-            'as a program below `if __name__ == "__main__":`',
+            f"importing {module!r} needs a value before {path!r} can be called: put the code "
+            'that runs as a program below `if __name__ == "__main__":`',
             RuntimeError(name),
         ) from None
     for part in path.split("."):

@@ -65,7 +65,7 @@ def graph() -> None:
     show_default=True,
     help="What was written, or what will be submitted.",
 )
-@click.option("--explain", is_flag=True, help="Tell what each pass made of it, and why.")
+@click.option("--explain", is_flag=True, help="Show what each pass changed, and why.")
 @click.option(
     "--print-after",
     type=click.Choice(["recording", *PASSES]),
@@ -220,7 +220,7 @@ def nothing(script: str, output: str) -> None:
     """Say that a script has ended with nothing to send."""
     if output == "json":
         return print_json({"script": script, "pending": False})
-    say(f"{script}: nothing is pending, it ended without a call that has to be sent")
+    say(f"{script}: nothing is pending: the script ended without a call that has to be sent")
     return None
 
 

@@ -60,7 +60,7 @@ def save(
     is_ours = is_file(file) or is_tasks_file(file)
     if os.path.exists(file) and os.path.getsize(file) and not is_ours:
         raise click.BadParameter(
-            f"{file} is there, and is no saved graph: FILE, which is written, comes before SCRIPT",
+            f"{file} exists and is not a saved graph: FILE, which is written, comes before SCRIPT",
             param_hint="FILE",
         )
     session = None if module else session_records(script, endpoint, as_seen=True)
@@ -141,7 +141,7 @@ def _compared(
     one, other = recordings
     if one is not None and other is not None:
         return compare(_graph(one), _graph(other), (_seed(one), _seed(other))), []
-    notes = ["of a session only the wiring is known: arguments and code are not compared"]
+    notes = ["only the wiring of a session is known: arguments and code are not compared"]
     sides = [
         session
         if session is not None
@@ -206,8 +206,8 @@ def submit(
     elsewhere = sorted({source.name for source in externals(loaded.graph)})
     if elsewhere:
         raise click.BadParameter(
-            f"it uses values of another program ({', '.join(elsewhere)}), which no file holds: run "
-            "its script itself, on a client that Pymonik.attach has given",
+            f"it uses values of another program ({', '.join(elsewhere)}), which a file cannot "
+            "hold: run its script itself, on a client made with Pymonik.attach",
             param_hint="FILE",
         )
     client = Pymonik(

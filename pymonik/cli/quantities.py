@@ -41,7 +41,8 @@ def seconds_by_task(given: Iterable[dict[str, str]]) -> dict[str, float]:
     for name, text in pairs:
         if not name:
             raise click.BadParameter(
-                f"{text!r} of which task? price={text}", param_hint="--seconds"
+                f"{text!r} names no task: write TASK={text}, such as price={text}",
+                param_hint="--seconds",
             )
     return {name: number(text, SECONDS, "--seconds") for name, text in pairs}
 

@@ -86,7 +86,10 @@ def show_run(run: str, output: str) -> None:
         say()
         say(table([("unit", "pieces", "calls", "seconds", "each"), *_work(record)]))
     elif record.is_remote:
-        say(f"\nits cluster knows the times: pymonik graph show {record.session_id} --endpoint …")
+        say(
+            f"\nthe cluster has the times of its tasks: pymonik graph show {record.session_id} "
+            "--endpoint …"
+        )
     for failure in record.failures:
         where = harmless(f"{failure['task']} at {failure['site']}")
         say(f"\n{where}: {indented(failure['text'])}")
@@ -129,7 +132,7 @@ def trace(run: str, output: str, endpoint: str | None) -> None:
     record = record or found(run)
     if not record.spans and record.is_remote:
         raise click.UsageError(
-            f"only its cluster knows what ran when in {record.id}: say which, with --endpoint"
+            f"the times of the tasks of {record.id} are on its cluster: name it with --endpoint"
         )
     write_text(output, write(record), "--output")
     say(f"wrote {output}")

@@ -40,7 +40,7 @@ def _why(name: str) -> str:
     if _SESSION.fullmatch(name):
         text = f"no run that is recorded here has the id {name!r}"
         if "--endpoint" in _options():
-            text += ": of a session, name the cluster with --endpoint or AKCONFIG"
+            text += ": for a session, name its cluster with --endpoint or AKCONFIG"
         return text
     if _RUN.fullmatch(name):
         return _why_no_run(name)
@@ -93,7 +93,7 @@ def demand_no_arguments(name: str, args: Sequence[str]) -> None:
     """Refuse arguments of what is no script."""
     if args:
         raise click.BadParameter(
-            f"{name} is no script, and takes no arguments: {' '.join(args)}", param_hint="ARGS"
+            f"{name} is not a script, and takes no arguments: {' '.join(args)}", param_hint="ARGS"
         )
 
 
@@ -102,7 +102,7 @@ def check_module(target: str) -> None:
     name, _, function = target.partition(":")
     if function and name.endswith(".py") and os.path.exists(name):
         raise click.BadParameter(
-            f"{target!r} names a file: of a module, write {name[:-3]}:{function}",
+            f"{target!r} names a file: for a module, write {name[:-3]}:{function}",
             param_hint="SCRIPT",
         )
     top = name.partition(".")[0]
@@ -121,7 +121,8 @@ def note_slips(args: Iterable[str]) -> None:
         meant = _meant(name) if name.startswith("--") else None
         if meant is not None:
             click.echo(
-                f"note: {harmless(name)} is given to the script; of this command is {meant}",
+                f"note: {harmless(name)} is given to the script; to give it to this command, "
+                f"write {meant}",
                 err=True,
             )
 

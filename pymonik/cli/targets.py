@@ -128,9 +128,10 @@ def named(script: str, args: tuple[str, ...], module: bool, execute: bool = Fals
         raise click.BadParameter(str(error), param_hint="SCRIPT") from None
     if recording.goes_on:
         say(
-            f"note: {script} went on where the dry run ends it, at the first value it needs: only "
-            "what it had recorded by then is looked at. It catches SystemExit, as a bare `except:` "
-            "does (write `except Exception:`), or waits in several threads; --execute takes all",
+            f"note: {script} went on after the first value it needs, where a dry run ends: only "
+            "the calls recorded by then are shown. It catches SystemExit, as a bare `except:` "
+            "does (write `except Exception:`), or waits in several threads; --execute takes all "
+            "calls",
             err=True,
         )
     return recording
@@ -143,9 +144,9 @@ def _recorded_then(name: str) -> Recording:
         raise not_found(name)
     if len(run.graphs) < run.submissions:
         raise click.BadParameter(
-            f"of the run {run.id} only the drawing was kept, as its graph is large, uses values of "
-            "earlier submissions, or is of a function whose globals have changed since: "
-            "`pymonik graph show` draws it",
+            f"of the run {run.id} only the drawing was kept (its graph is large, uses values of "
+            "earlier submissions, or has a function whose globals have changed since): `pymonik "
+            "graph show` draws it",
             param_hint="SCRIPT",
         )
     try:

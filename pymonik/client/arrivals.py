@@ -140,8 +140,8 @@ def lost(node: Any, index: int = 0) -> LostValueError:
     if node.spec.pure if node.location is None else not is_kept(node, index):
         return LostValueError(
             f"{_described(node, index)} was not kept: nothing held its handle when its call was "
-            "sent, as where a finalizer asks for it. Hold the handle elsewhere, or name the value "
-            "(`pmk_name=`), and record the call again"
+            "sent (this happens when a finalizer asks for it). Hold the handle elsewhere, or "
+            "name the value (`pmk_name=`), and record the call again"
         )
     return LostValueError(
         f"{_described(node, index)} will not come: no call that is pending, no unit that runs and "
@@ -159,8 +159,8 @@ def is_kept(node: Any, index: int) -> bool:
 def amid_flush() -> BackendError:
     """Make the error of a wait for what this very thread was about to send."""
     return BackendError(
-        "a value is waited for by what runs amid a flush, such as a finalizer, and this flush does "
-        "not send it any more: wait for it in another thread"
+        "cannot wait for this value here: this code (such as a finalizer) runs inside a flush, "
+        "which no longer sends the call of the value; wait for it in another thread"
     )
 
 
@@ -181,7 +181,7 @@ def end_of(timeout: float | None) -> float | None:
 def timeout_error(timeout: float | None, awaited: tuple[Any, int] | None = None) -> TimeoutError:
     """Make the error of a wait that was given up; awaited: the node and the index of a value."""
     what = _described(*awaited) if awaited is not None else "it"
-    return TimeoutError(f"{what} was not there after {timeout:g} s; nothing is lost: wait again")
+    return TimeoutError(f"{what} had not arrived after {timeout:g} s; nothing is lost: wait again")
 
 
 def is_settled(handle: ResultHandle[Any]) -> bool:

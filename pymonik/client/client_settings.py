@@ -108,8 +108,9 @@ class ClientSettings(Struct, frozen=False):
         """Join the session of another program. Raises BackendError where that ended with it."""
         if session_id.startswith(tuple(f"{name}-" for name in TRAITS if TRAITS[name].is_here)):
             raise BackendError(
-                f"{session_id!r} ran on the machine of its program, and ended with it: a session "
-                "of a cluster can be joined; `pymonik runs show` tells what has run here"
+                f"session {session_id!r} ran on the machine of its program, and ended with it: "
+                "only a session on a cluster can be joined; `pymonik runs show` shows runs of "
+                "this machine"
             )
         self.joined = session_id
 
@@ -171,8 +172,8 @@ def warn_of_old(*given: Any) -> None:
     for name, value in zip(_OLD, given):
         if value is not None:
             warnings.warn(
-                f"Pymonik({name}=…) has no meaning any more: calls are sent together, and "
-                "results announce themselves",
+                f"Pymonik({name}=…) has no effect any more: calls are sent together, and the "
+                "cluster announces results",
                 DeprecationWarning,
                 stacklevel=3,
             )

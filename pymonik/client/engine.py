@@ -119,8 +119,8 @@ class LazyBackend:
         # Asked at each use: code of C may fork, too, and calls no hook of Python.
         if self._process != os.getpid():
             raise BackendError(
-                f"this client was opened by process {self._process}, from which this one was "
-                "forked: threads and connections stay behind; make a client of its own here"
+                f"this client was opened by process {self._process}, from which this process was "
+                "forked; a fork has no copy of its threads and connections: create a client here"
             )
         return self.backend
 

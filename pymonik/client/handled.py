@@ -34,8 +34,8 @@ def tell_of_others(error: BaseException, others: Sequence[Failure]) -> None:
     rest = ", …" if len(places) > _NAMED else ""
     calls = "1 other call" if len(others) == 1 else f"{len(others)} other calls"
     note = (
-        f"{calls} failed whose errors were not looked at: {', '.join(places[:_NAMED])}{rest}. "
-        "handle.exception() gives that of each"
+        f"{calls} failed, and nothing has read their errors: {', '.join(places[:_NAMED])}{rest}. "
+        "handle.exception() returns the error of each"
     )
     if sys.version_info >= (3, 11):
         error.add_note(note)

@@ -98,8 +98,9 @@ class Lifetime:
             return
         if self._state.plans_under_way and self._state.is_held_here:
             raise BackendError(
-                "a client is closed by what runs amid its own flush, such as a finalizer, and "
-                "would wait for itself: close it in another thread"
+                "cannot close the client here: this code (such as a finalizer) runs inside a "
+                "flush of this client, and `close` would wait for that flush; close the client "
+                "in another thread"
             )
         # From now on threads are refused, but for callbacks, whose calls are waited for.
         self._state.is_closing = True
@@ -175,11 +176,13 @@ class Lifetime:
         # What does not answer takes no order to cancel either: each request would be tried to the
         # end.
         if isinstance(error, ClusterError) and error.is_outage:
-            logger.warning("nothing is cancelled: what was sent goes on without this client")
+            logger.warning(
+                "nothing is cancelled: the calls that were sent go on without this client"
+            )
             return
         if done < total:
             open_units = counted(total - done, "unit")
-            logger.warning("cancelling what has not ended: %s", open_units)
+            logger.warning("cancelling the calls that have not ended: %s", open_units)
         backend.cancel()
 
     def abandon_collected(self) -> None:
@@ -241,7 +244,10 @@ class Lifetime:
 
     def _leaves_work_behind(self) -> bool:
         if self._settings.detach and self._engine.traits.is_here:
-            logger.warning("the embedded engine ends with its client: waiting, detach or not")
+            logger.warning(
+                "detach=True has no effect: the embedded engine ends with its client, so closing "
+                "waits for its calls"
+            )
             return False
         return self._settings.detach
 

@@ -91,7 +91,7 @@ class ClientState(ScopeState):
         self.check_open()
         if self.is_closing and not CALLBACKS.runs_here:
             raise NoClientError(
-                "this client is being closed: until it is, only callbacks of its calls record more"
+                "this client is being closed: only callbacks of its calls may still record calls"
             )
         if delegate:
             raise OptionsError("delegate=True is for calls made inside a task")

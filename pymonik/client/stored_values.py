@@ -32,7 +32,7 @@ def _never(result_id: object) -> ValueLocation:
     from pymonik.plan.unit import ValueLocation
 
     outputs = Outputs(1, 1)
-    said = f"there is no such result: ids are text, not {result_id!r}"
+    said = f"there is no such result: an id is a text, not {result_id!r}"
     outputs.fail(Failure("lost", said, str(result_id)))
     return ValueLocation((outputs,), 1, 0)
 
@@ -74,8 +74,9 @@ class StoredValues:
         traits = self._engine.opened().traits
         if session_id != traits.session_id:
             raise NoClientError(
-                f"result {result_id} is of session {session_id}, this client of "
-                f"{traits.session_id}: Pymonik.attach({session_id!r}) gives one of that session"
+                f"result {result_id} belongs to session {session_id}, this client to "
+                f"{traits.session_id}: use a client of that session, "
+                f"Pymonik.attach({session_id!r})"
             )
         named = traits.objects.located(result_id)
         if named is None:

@@ -124,7 +124,10 @@ class Submitter:
 
     def flush_captures(self) -> None:
         """Send what is pending: the values captured for it exist twice until then."""
-        logger.info("captures of more than %d bytes wait: sending them", limits().capture_limit)
+        logger.info(
+            "sending pending calls, since more than %d bytes of captured values are waiting",
+            limits().capture_limit,
+        )
         self._recorder.arguments.interner.new_bytes = 0
         self.flush()
 

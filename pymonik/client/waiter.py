@@ -199,7 +199,7 @@ class Waiter:
 def demand_same_client(handles: list[ResultHandle[Any]]) -> None:
     """Refuse handles of several clients, which cannot be waited for together."""
     if any(handle._client is not handles[0]._client for handle in handles):
-        raise NoClientError("as_completed takes the handles of one client")
+        raise NoClientError("as_completed takes handles of one client, not of several")
 
 
 class OpenRecords:

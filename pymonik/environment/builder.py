@@ -202,13 +202,13 @@ class Environments:
         from pymonik.files.extract import extract
 
         if content is None:
-            raise ValueError("its working directory has not arrived with it")
+            raise ValueError("its working directory did not arrive with the environment")
         archive = content
 
         def unpack(empty: Path) -> None:
             digest = extract(archive, empty)
             if digest != environment.working_hash:
-                raise ValueError("its working directory was damaged on its way: the hash differs")
+                raise ValueError("its working directory was damaged on the way: its hash differs")
 
         key = _key("folder", environment.working_hash, self._token)
         path = self._hold(environment, key, unpack)

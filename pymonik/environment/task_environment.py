@@ -126,7 +126,7 @@ class TaskEnvironment:
         try:
             self.install((package_name, version) if version else package_name)
         except (EnvironmentBuildError, EnvironmentSpecError, EnvironmentMismatch) as error:
-            logger.error("%s was not installed: %s", package_name, error)
+            logger.error("the package %s was not installed: %s", package_name, error)
             return False
         return True
 

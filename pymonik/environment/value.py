@@ -175,9 +175,9 @@ def demand_satisfied(environment: Environment) -> None:
         missing.append("a working directory of its own")
     if missing:
         raise EnvironmentMismatch(
-            "the inline backend runs calls in this process, which has not what the environment "
-            f"asks for: {', '.join(missing)} (Python {_version()} at {sys.prefix}). Use "
-            'backend="local", which builds environments, or install it here'
+            "the inline backend runs calls in this process, which lacks packages of the "
+            f"environment: {', '.join(missing)} (Python {_version()} at {sys.prefix}). Use "
+            'backend="local", which builds environments, or install them here'
         )
 
 

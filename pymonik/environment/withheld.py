@@ -43,8 +43,8 @@ def _value(name: str, given: list[str]) -> str:
         return given[0]
     if name not in os.environ:
         raise EnvironmentMismatch(
-            f"a task of this graph needs the variable {name!r}, whose value is in no file: set it, "
-            "or submit the script itself"
+            f"a task of this graph needs the variable {name!r}, whose value is not stored in the "
+            "file: set it here, or submit the script itself"
         )
     return os.environ[name]
 

@@ -67,7 +67,9 @@ class _Extraction:
                 f"the archive has {len(members)} members, the limit is {max_members}"
             )
         if sum(member.file_size for member in members) > size:
-            raise ArchiveError("the archive unpacks to more than its own size: ours never do")
+            raise ArchiveError(
+                "the archive unpacks to more than its own size, so PymoniK did not write it"
+            )
         last = b""
         for member in members:
             name = _checked_name(member)
@@ -131,7 +133,7 @@ def _checked_name(member: zipfile.ZipInfo) -> str:
     if not name or any(part in {"", ".", ".."} for part in name.split("/")):
         raise ArchiveError(f"{member.filename!r} is not a path inside the folder")
     if member.compress_type != zipfile.ZIP_STORED:
-        raise ArchiveError(f"{name!r} is compressed: our archives never are")
+        raise ArchiveError(f"{name!r} is compressed, so PymoniK did not write the archive")
     try:
         name.encode()
     except UnicodeEncodeError:

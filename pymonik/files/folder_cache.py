@@ -217,7 +217,7 @@ def _private(folder: Path) -> Path:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(
-            f"{folder} belongs to somebody else: set PYMONIK_CACHE_FOLDER to one of your own"
+            f"{folder} belongs to another user: set PYMONIK_CACHE_FOLDER to a folder of your own"
         )
     folder.chmod(private.FOLDER)
     return folder

@@ -123,8 +123,9 @@ def materialize(
     if worker_path is None:
         if path.is_absolute():
             raise TypeError(
-                f"materialize({str(path)!r}) needs a worker_path, since its source is absolute: "
-                f"where the task finds it, such as {path.name!r}, in a folder of the task's own"
+                f"materialize({str(path)!r}) needs a worker_path, since its source is an "
+                f"absolute path: name the place for the task, such as {path.name!r}, in the "
+                "folder of the task"
             )
         worker_path = path
     worker_path = _path_of("worker_path", worker_path)
@@ -217,12 +218,14 @@ def placed(*given: Any) -> Materialize:
 def _frozen(mat: Materialize) -> Buffer:
     if not os.path.lexists(mat.path):
         raise FileNotFoundError(
-            f"nothing to materialize at {mat.path!r} any more: it was there at materialize()"
+            f"nothing is left to materialize at {mat.path!r}: the file was there at materialize()"
         )
     if mat.is_directory:
         return freeze_buffer(memoryview(archive_of(mat.path, mat.content_hash)))
     if os.path.exists(mat.path) and not os.path.isfile(mat.path):  # a pipe would be waited for
-        raise SourceChangedError(f"{mat.path!r} is no file any more: it was at materialize()")
+        raise SourceChangedError(
+            f"{mat.path!r} is not a file any more: it was one at materialize()"
+        )
     with open(mat.path, "rb") as file:
         if not os.fstat(file.fileno()).st_size:
             frozen: Buffer = b""

@@ -144,8 +144,8 @@ def _refuse_foreign(mat: Materialize, target: Path, lock: Lock) -> None:
     if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
         return
     raise MaterializeError(
-        f"{_story(mat, target)}: something is there that PymoniK did not put there "
-        "and will not replace. Remove it, or choose another worker path"
+        f"{_story(mat, target)}: another file is there, which PymoniK did not put there and does "
+        "not replace. Remove it, or choose another worker path"
     )
 
 

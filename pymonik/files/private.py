@@ -45,12 +45,12 @@ def demand_ours(path: Path, status: os.stat_result, to_read: bool = True) -> Non
     """Raise PermissionError when a path is somebody else's, or others may write to it."""
     if status.st_uid not in (os.geteuid(), 0):
         raise PermissionError(
-            f"{path} belongs to user {status.st_uid}, and not to this one: nothing is read there"
+            f"{path} belongs to user {status.st_uid}, not to this user, and is not read"
         )
     if to_read and status.st_mode & _OTHERS_WRITE:
         raise PermissionError(
-            f"others may write to {path} (mode {stat.S_IMODE(status.st_mode):o}): nothing is read "
-            f"there; chmod go-w {path} if no other user has"
+            f"other users may write to {path} (mode {stat.S_IMODE(status.st_mode):o}), so it is "
+            f"not read: run chmod go-w {path}, if no other user has written to it"
         )
 
 
@@ -65,7 +65,7 @@ def open_ours(path: Path, flags: int = os.O_RDONLY) -> int:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise PermissionError(f"{path} is no regular file: nothing is read there")
+            raise PermissionError(f"{path} is not a regular file, and is not read")
         demand_ours(path, status)
         if flags & os.O_EXCL:  # it is new, and the umask may have taken more
             os.fchmod(descriptor, FILE)

@@ -111,7 +111,7 @@ def archive_of(folder: str | os.PathLike[str], expected: str, skip: Skip | None 
             archive.writestr(member, content)
     if digest.hexdigest() != expected:
         raise SourceChangedError(
-            f"{redacted(str(folder))!r} changed after it was named: name it again once it is final"
+            f"{redacted(str(folder))!r} changed after it was given: give it again once it is final"
         )
     return packed.getvalue()
 

@@ -25,7 +25,7 @@ def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
     if id(node) in seen:
         yield "stands twice in the graph"
     if type(node) is External:
-        yield "is a value of another program, for which nothing is to be done"
+        yield "is a value of another program, which a graph must not compute"
     for source in inputs(node):
         if type(source) is External:  # it is made whatever this graph does
             continue
@@ -33,7 +33,7 @@ def _order(node: Any, seen: dict[int, Any], graph: Graph) -> Iterator[str]:
         source = graph.aliases.get(source, source) if isinstance(source, Call) else source
         # What has a location was sent by an earlier flush, and stands in no graph any more.
         if id(source) not in seen and getattr(source, "location", None) is None:
-            yield "uses a value that is not made before it"
+            yield "uses a value that no earlier node makes"
 
 
 def _shape(node: Any) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _shape(node: Any) -> Iterator[str]:
         for number, step in enumerate(node.steps):
             yield from _step_shape(node, number, step)
     elif not isinstance(node, (Put, External)):
-        yield f"is a {type(node).__name__}, which is no node"
+        yield f"is a {type(node).__name__}, which is not a node"
 
 
 def _step_shape(node: Map, number: int, step: Any) -> Iterator[str]:

@@ -167,5 +167,8 @@ class Inputs:
             location, offset = node.location, node.offset
             if location.output is None and not isinstance(location, ScatteredLocation):
                 name = node.name if type(node) is External else node.spec.name
-                raise GraphError(f"the value of {name} ({node.where}) was not kept")
+                raise GraphError(
+                    f"the value of {name} ({node.where}) was not stored, since nothing needed it "
+                    "when its call was sent"
+                )
         return location, offset, location.output if location.output is not None else 0

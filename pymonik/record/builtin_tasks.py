@@ -48,7 +48,9 @@ def identity(value: Any) -> Any:
 def unpacked(value: Any, n: int, index: int) -> Any:
     """Return an item of a value that has to have n of them."""
     if not hasattr(value, "__len__"):
-        raise TypeError(f"unpack({n}) of a value that is no sequence: {type(value).__name__}")
+        raise TypeError(
+            f"unpack({n}) needs a sequence, and the value is of type {type(value).__name__}"
+        )
     if len(value) != n:
         raise ValueError(f"unpack({n}) of a value with {counted(len(value), 'item')}")
     return value[index]

@@ -154,8 +154,9 @@ class PymonikContext:
     def _own_seed(self) -> bytes:
         if self._seed is None:
             raise OptionsError(
-                f"{self.task_name!r} is pure, or was called by a pure task: its value depends on "
-                "its arguments alone. Pass a seed as an argument, or leave pure=True out"
+                f"{self.task_name!r} is pure, or was called by a pure task, so its value may "
+                "depend on its arguments alone: pass a seed as an argument, or leave pure=True "
+                "out"
             )
         return self._seed
 
@@ -214,7 +215,9 @@ class PymonikContext:
         """
         services = self._services
         if services is None:
-            self.logger.warning("no task runs here: %r is not put in place", mat.worker_path)
+            self.logger.warning(
+                "no task runs here, so the file of %r is not put in its place", mat.worker_path
+            )
             return True
         if services.is_there(mat):
             return True
@@ -242,7 +245,7 @@ class PymonikContext:
 
     def _engine(self, what: str) -> Services:
         if self._services is None:
-            raise RuntimeError(f"{what} needs an engine: no task runs here")
+            raise RuntimeError(f"{what} works only inside a running task: no task runs here")
         return self._services
 
     def __repr__(self) -> str:

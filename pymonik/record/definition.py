@@ -70,8 +70,8 @@ def check_definition(
         )
     if _flags_of(func) & (_GENERATOR | _ASYNC_GENERATOR):
         raise TaskDefinitionError(
-            f"{func!r} is a generator function: its value would be a generator, which stays where "
-            "it was made. Return a list of what it yields"
+            f"{func!r} is a generator function, and a generator cannot leave the process that "
+            "made it: return a list of the items instead"
         )
     if require_context is True and not _takes_one(func):
         raise TaskDefinitionError(
@@ -87,7 +87,7 @@ def check_definition(
             "depends on the arguments alone and the call has no effects"
         )
     if version is not None and not cache:
-        raise TaskDefinitionError("version= means something with cache=True only")
+        raise TaskDefinitionError("version= has an effect only with cache=True")
     if not isinstance(version, (str, int, float, type(None))):
         raise TaskDefinitionError(f"version takes a number or a text, not {version!r}")
     if not isinstance(func_name, (str, type(None))):

@@ -106,7 +106,8 @@ class Elements:
             position = next(i for i, row in enumerate(rows) if (type(row) is tuple) != are_tuples)
             raise SignatureError(
                 f"map_invoke of {self._name!r}: element {position} is {rows[position]!r:.60}, "
-                "others are not like it: give argument tuples everywhere, or single values"
+                "and others are of another kind: give argument tuples for all elements, or "
+                "single values for all"
             )
         if rows:
             has_items = self._has_items or hasattr(rows[0], "__len__")

@@ -191,7 +191,10 @@ class Recorder:
             _demand_name(name)
         content, handles_in = self.arguments.interner.freeze(obj, name or "the object")
         if any(role_of(type(handle)) == "file" for handle in handles_in):
-            raise OptionsError("files are put in place for the task that takes them: pass, not put")
+            raise OptionsError(
+                "put() takes no files: pass materialize(…) to the task itself, which finds the "
+                "file in its place"
+            )
         if handles_in:
             slots = tuple(map(self.arguments.slot_of_handle, handles_in))
             handle = self.builtin_call(owner, identity, (Template(content, slots),))

@@ -101,7 +101,7 @@ class ObservedBackend(Observer):
                 graph = small_graph(plan.source)
                 record.graphs += [graph] if graph is not None else []
             except Exception:
-                logger.warning("this submission is not drawn in `pymonik runs`", exc_info=True)
+                logger.warning("this submission will not be drawn in `pymonik runs`", exc_info=True)
 
     def _draw_deferred(self) -> None:
         source, self._deferred = self._deferred, None
@@ -149,7 +149,10 @@ class ObservedBackend(Observer):
             if self._records:
                 self._keep()
         except Exception as error:  # a full disk, a locked or broken database
-            logger.warning("this run is not recorded, it is in no other way affected: %s", error)
+            logger.warning(
+                "this run will not appear in `pymonik runs`; it is not affected otherwise: %s",
+                error,
+            )
         record.submissions = 0
 
     def _keep(self) -> None:
@@ -160,7 +163,7 @@ class ObservedBackend(Observer):
         try:
             self._draw_deferred()
         except Exception:
-            logger.warning("a submission is not drawn in `pymonik runs`", exc_info=True)
+            logger.warning("a submission will not be drawn in `pymonik runs`", exc_info=True)
         # Not sooner: it would take a hundredth of what a small call does.
         record.spans = [(w, name, round(b, 6), round(s, 6), n) for w, name, b, s, n in record.spans]
         reported = list(self.traits.arrivals.failures.first)

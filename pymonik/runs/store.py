@@ -86,7 +86,7 @@ class RunStore:
         # With the journal that SQLite has by itself: changing it to another is refused at once, not
         # waited for, while somebody else opens a new database, too.
         if self._db.execute(_FOREIGN).fetchone():
-            raise sqlite3.DatabaseError("it holds what PymoniK does not put into it")
+            raise sqlite3.DatabaseError("it holds tables that PymoniK does not create")
         version = self._version()
         if version == 0:
             self._db.executescript(_SCHEMA)
@@ -198,7 +198,7 @@ class RunStore:
             inflated = zlib.decompressobj().decompress(row.pop("detail"), _INFLATED)
             return _record({**json.loads(inflated, parse_constant=_refuse), **row})
         except (ValueError, TypeError, RecursionError, zlib.error) as error:
-            raise RunNotFound(f"what was recorded of the run {name!r} is damaged") from error
+            raise RunNotFound(f"the record of the run {name!r} is damaged") from error
 
     def seconds(self, fingerprint: str) -> float | None:
         """Return what a call took in earlier runs, None if nothing is known."""

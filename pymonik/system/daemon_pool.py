@@ -75,7 +75,7 @@ def _run(calls: queue.SimpleQueue[_Call | None], idle: queue.SimpleQueue[None]) 
         try:
             function(*args)
         except BaseException:  # others wait to be called
-            logger.exception("a function of a pool failed")
+            logger.exception("a function in a thread pool failed")
         del call, function, args  # they may hold the last of the pool
         idle.put(None)
 

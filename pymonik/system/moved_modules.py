@@ -76,8 +76,8 @@ class _MovedLoader(Loader):
         old = module.__name__
         new = MOVED[old]
         warnings.warn(
-            f"the module {old} is {new} since PymoniK 0.3: import from `pymonik` itself what it "
-            "exports, all else from there; the old name goes with 0.4",
+            f"the module {old} is called {new} since PymoniK 0.3, and the old name is removed in "
+            f"0.4: import from `pymonik` the names that it exports, and all others from {new}",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -46,4 +46,4 @@ def safely(what: str, call: Callable[..., object], *args: Any, **kwargs: Any) ->
             key = what, repr(error)
             if key not in _REPORTED and sys.stderr is not None:
                 _REPORTED.add(key)
-                sys.stderr.write(f"{what} could not be handed on: {error!r}\n")
+                sys.stderr.write(f"{what} could not be logged: {error!r}\n")

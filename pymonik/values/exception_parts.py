@@ -102,7 +102,7 @@ class ExceptionParts:
     def empty(self) -> str:
         """Leave all parts behind; return why, in words."""
         count = len(self.args) + len(self.state)
-        why = f"its {count:,} parts take too much"
+        why = f"its {count:,} parts are too large"
         self.made_of = self.args = (LeftBehind(repr(self.args[:3])[:_SHOWN], why),)
         self.state = {}
         return why

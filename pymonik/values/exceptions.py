@@ -94,7 +94,7 @@ def _pickled(error: BaseException, freeze: Freeze) -> tuple[Content | None, str]
             content = _frozen(parts, freeze)
         if content is not None and type(content.load()) is type(error):
             return content, left
-        return None, left or "its pickle gives something else, or takes too much"
+        return None, left or "unpickling it gives another object, or it is too large"
     except BaseException as failed:  # as above: its class alone may be what fails
         pass_interrupt(failed)
         return None, f"{type(failed).__name__}: {failed}"

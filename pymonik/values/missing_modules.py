@@ -35,10 +35,13 @@ def hint_for_missing(name: Any) -> str:
         return ""
     paths = sysconfig.get_paths()
     if not _INSTALLED.isdisjoint(PurePath(file).parts):
-        return f"{name!r} is installed here, and not there: name its package in environment="
+        return (
+            f"the module {name!r} is installed here, but not there: name its package in "
+            "environment="
+        )
     if file.startswith((paths["stdlib"], paths["platstdlib"])):
         return ""
     return (
-        f"{name!r} is here, {file}, and not there: it lies neither beside the script nor below the "
-        f"working folder. PYMONIK_LOCAL_MODULES={name} lets it travel"
+        f"the module {name!r} is here ({file}), but not there: it lies neither beside the script "
+        f"nor below the working folder. Set PYMONIK_LOCAL_MODULES={name} to send it along"
     )

@@ -288,6 +288,7 @@ def demand_retries(name: str, options: TaskOptions, *given: object) -> TaskOptio
     are_named = any(one.retry_on is not None for one in said)
     if are_named and not options.retries and all(one.retries is None for one in said):
         raise OptionsError(
-            f"{name!r} has retry_on= and no retries=: say how often it is tried again, retries=3"
+            f"{name!r} has retry_on= but no retries=: say how many further attempts are made, "
+            "such as retries=3"
         )
     return options

@@ -153,7 +153,7 @@ class Failure(Struct):
         if self.attempts > 1:
             lines.append(f"tried {self.attempts} times")
         if self.lost:
-            lines.append(f"(of its exception not all could travel: {self.lost})")
+            lines.append(f"(parts of its exception could not be sent back: {self.lost})")
         if self.path:
             lines.append("on the way: " + " → ".join(map(harmless, self.path)))
         if trace:

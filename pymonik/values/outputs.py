@@ -65,8 +65,8 @@ class Outputs:
         """Raise WireError unless there is a record for each value, and for nothing else."""
         if [len(column) for column in columns] != [self.n] * len(self.columns):
             raise WireError(
-                f"records of {list(map(len, columns))} values came where {len(self.columns)} "
-                f"columns of {self.n} were promised"
+                f"{len(self.columns)} columns of {self.n} records were expected, got columns of "
+                f"{list(map(len, columns))}"
             )
 
     def fill(self, start: int, columns: Sequence[Sequence[Any]]) -> list[Callback]:
@@ -168,7 +168,10 @@ def only_record(columns: Sequence[Sequence[Any]], id: str) -> Any:
         return columns[output][place]
     count = sum(map(len, columns))
     if count != 1:
-        raise LookupError(f"{id!r} holds {count} values: the result_id of a handle says which")
+        raise LookupError(
+            f"result {id!r} holds {count} values: use the result_id of a handle, which names one "
+            "of them"
+        )
     return next(record for column in columns for record in column)
 
 

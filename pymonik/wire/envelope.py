@@ -137,7 +137,7 @@ def opened(data: Any) -> Envelope:
     """Open an envelope without looking at its bytes; raises WireError when it is none of ours."""
     view = memoryview(data).cast("B")
     if view.nbytes < _HEADER.size or not is_ours(view):
-        raise WireError(f"{view.nbytes} bytes that PymoniK did not write: nothing of them is read")
+        raise WireError(f"these {view.nbytes} bytes were not written by PymoniK, and are not read")
     fields = _HEADER.unpack_from(view)
     _, version, minor, kind, digest, claim, signature, count = fields
     if version != WIRE_VERSION:
@@ -162,8 +162,8 @@ def named(envelope: Envelope, digest: bytes, what: str = "an object") -> Envelop
     """Return an envelope that is named as was expected; raises WireError when it is another."""
     if envelope.digest != digest:
         raise WireError(
-            f"{what} is not the one that was meant: its digest is {envelope.digest.hex()}, "
-            f"not {digest.hex()}"
+            f"{what} is not the expected one: its digest is {envelope.digest.hex()}, not "
+            f"{digest.hex()}"
         )
     return envelope
 
@@ -175,8 +175,8 @@ def checked(envelope: Envelope) -> Envelope:
     digest = digest_of([envelope.body, *envelope.buffers])
     if digest != envelope.claim:
         raise WireError(
-            "the bytes of a stored object have changed: their digest is "
-            f"{digest.hex()}, and {envelope.claim.hex()} was written; nothing of it is read"
+            "the bytes of a stored object have changed, and are not read: their digest is "
+            f"{digest.hex()}, but was {envelope.claim.hex()} when they were written"
         )
     return envelope._replace(is_checked=True)
 
@@ -194,8 +194,8 @@ def content_named(envelope: Envelope, digest: bytes) -> Content:
     content = content_of(envelope)
     if content.digest != digest:
         raise WireError(
-            f"an object is not the one that was meant: its digest is {content.digest.hex()}, "
-            f"not {digest.hex()}"
+            f"an object is not the expected one: its digest is {content.digest.hex()}, not "
+            f"{digest.hex()}"
         )
     return content
 
@@ -211,7 +211,7 @@ def pack_of(envelope: Envelope) -> Pack:
     _expect(envelope, PACK)
     pack = _load(envelope)
     if not (_has_types(pack, list, list, list) and _is_pack(*pack)):
-        raise WireError("a pack that PymoniK did not write: its records are none")
+        raise WireError("not a pack written by PymoniK: it holds something other than records")
     return tuple(pack)
 
 
@@ -230,7 +230,7 @@ def payload_of(envelope: Envelope) -> TaskPayload | AssemblePayload:
     try:
         return kind(*_load(envelope))
     except TypeError as error:
-        raise WireError(f"a payload that PymoniK did not write: {error}") from None
+        raise WireError(f"not a payload written by PymoniK: {error}") from None
 
 
 def names_of(envelope: Envelope) -> dict[str, Any]:
@@ -238,7 +238,10 @@ def names_of(envelope: Envelope) -> dict[str, Any]:
     _expect(envelope, NAMES)
     places = _load(envelope)
     if type(places) is not dict or not all(map(_is_place, places.items())):
-        raise WireError("a table of values that PymoniK did not write: its places are none")
+        raise WireError(
+            "not a table of values written by PymoniK: it holds something other than places of "
+            "values"
+        )
     return places
 
 
@@ -274,8 +277,8 @@ def _expect(envelope: Envelope, *kinds: int) -> None:
     if envelope.minor != sys.version_info.minor:
         raise WireError(
             f"an object was stored by Python 3.{envelope.minor}, and this is Python "
-            f"3.{sys.version_info.minor}: pickles do not travel between them, so nothing is read; "
-            f"use Python 3.{envelope.minor} here, or 3.{sys.version_info.minor} there"
+            f"3.{sys.version_info.minor}: pickles do not travel between minor versions, so it is "
+            f"not read; use Python 3.{envelope.minor} here, or 3.{sys.version_info.minor} there"
         )
     if envelope.kind not in kinds:
         raise WireError(f"an object of kind {envelope.kind} arrived in place of kind {kinds}")

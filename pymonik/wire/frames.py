@@ -227,8 +227,8 @@ def receive(sock: _socket.socket) -> tuple[bytes, list[int]]:
         for fd in fds:
             os.close(fd)
         raise WireError(
-            "large values came, and this process may open no more files for them: "
-            "close some, or raise the limit (ulimit -n)"
+            "large values arrived, but this process cannot open more files to hold them: close "
+            "some, or raise the limit (ulimit -n)"
         )
     return data, list(fds)
 

@@ -200,7 +200,10 @@ def _parsed(numbers: list[int], data: bytes, read: int = 0) -> Journal:
         elements.read(data, 0, numbers[ELEMENTS:STEPS], _key(unit, first))
         steps.read(data, elements.end, numbers[STEPS:FIRST], elements.checksum ^ _OF_STEPS)
     except Exception:  # user code has written over it: what cannot be read runs again
-        logger.warning("the page of an executor holds what it did not write")
+        logger.warning(
+            "the shared page of an executor was overwritten: it holds something that the "
+            "executor did not write"
+        )
     entries = elements.plain + elements.pickled
     completed = [*((record,) for record in steps.plain), *steps.pickled]
     return Journal(unit, first + elements.skipped, entries, completed)

@@ -66,7 +66,7 @@ def loads(body: Any, buffers: Sequence[memoryview] = ()) -> Any:
     try:
         return _Reader(json.loads(bytes(body)), buffers).root
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as e:
-        raise WireError(f"records that PymoniK did not write: {type(e).__name__}: {e}") from None
+        raise WireError(f"not records written by PymoniK: {type(e).__name__}: {e}") from None
 
 
 class _Writer:
@@ -265,7 +265,7 @@ def _number(value: Any) -> int:
 
 
 def _refuse(value: Any) -> NoReturn:
-    raise ValueError(f"{value!r:.80} where something else belongs")
+    raise ValueError(f"records hold {value!r:.80} in a place where this type is not allowed")
 
 
 def _complex(reader: _Reader, *parts: Any) -> complex:

@@ -134,7 +134,7 @@ class SharedLogReader:
         kind, last = divmod(mark, 1 << _KIND_SHIFT) if mark else (0, first)
         at = last * _WORD
         if not origin <= at <= at + size <= len(data):
-            raise ValueError("it is longer than its memory")
+            raise ValueError("a log is longer than its memory")
         self.skipped = min(self._known, (last - first) // 2)
         places = range(first + 2 * self.skipped, last, 2)
         self._read_plain(data, places, kind, _check(key, kind))

@@ -35,9 +35,9 @@ class GrpcStatus(NamedTuple):
     may_go_on: bool = False
 
 
-_UNREACHABLE = "it cannot be reached: is the endpoint right, and does something listen there?"
-_UNKNOWN_REQUEST = "it does not know this request: is it an ArmoniK control plane?"
-_STRANGER = "it does not know who we are: give a client certificate and its key"
+_UNREACHABLE = "it cannot be reached: check the endpoint, and that a server listens there"
+_UNKNOWN_REQUEST = "it does not know this request: check that it is an ArmoniK control plane"
+_STRANGER = "it does not know this client: give a client certificate and its key"
 
 # cause, then whether transient, and whether ambiguous. ABORTED is the one that may be repeated
 # without a doubt: it says that nothing was done.
@@ -53,7 +53,7 @@ STATUSES = {
     "CANCELLED": GrpcStatus("it failed", Cause.REQUEST, False, True, may_go_on=True),
     "UNKNOWN": GrpcStatus("it failed", Cause.SERVER, False, True),
     "INTERNAL": GrpcStatus("it failed", Cause.SERVER, False, True),
-    "NOT_FOUND": GrpcStatus("it does not know what was asked for", Cause.STATE),
+    "NOT_FOUND": GrpcStatus("it does not have the requested object", Cause.STATE),
     "FAILED_PRECONDITION": GrpcStatus("it refuses the request now", Cause.STATE),
     "INVALID_ARGUMENT": GrpcStatus("it refuses the request"),
     "UNAUTHENTICATED": GrpcStatus(_STRANGER),

@@ -187,7 +187,9 @@ def test_slots_of_the_default_partition_are_those_of_calls_that_name_none(
 def test_calls_that_tasks_may_make_are_said_not_to_be_counted(pymonik_command: Command) -> None:
     source = SCRIPT.replace("return day", "return total.invoke([day])")
     told = pymonik_command("graph", "cost", "a.py", a=source).stdout
-    assert told.endswith("\nwhat price may call is not counted: --execute runs it here to see\n")
+    assert told.endswith(
+        "\ncalls made inside price are not counted: --execute runs the script here to count them\n"
+    )
     assert "not counted" not in pymonik_command("graph", "cost", "p.py", p=SCRIPT).stdout
 
 
@@ -223,8 +225,8 @@ def test_a_gate_that_holds_ends_with_0(pymonik_command: Command) -> None:
         (["--fail-over", "money=3"], "money needs the --price of a pod-hour"),
         (["--seconds", "price=soon"], "'soon' is no number"),
         (["--seconds", "prise=3"], "no task 'prise' is called, these are: price, total"),
-        (["--seconds", "3"], "'3' of which task? price=3"),
-        (["--slots", "0"], "nothing runs without a slot: give 1 or more"),
+        (["--seconds", "3"], "'3' names no task: write TASK=3, such as price=3"),
+        (["--slots", "0"], "no call can run without a slot: give 1 or more"),
         (["--slots", "-3"], "'-3' is no number from 0"),
         (["--slots", "1.2.3"], "'1.2.3' is no number from 0"),
         (["--slots", "gpu=4"], "calls run on 'pymonik', whose slots are not given"),

@@ -23,7 +23,7 @@ def test_in_order_each_stands_behind_those_it_waits_for() -> None:
 
 
 def test_a_circle_has_no_order() -> None:
-    with pytest.raises(ValueError, match="in a circle"):
+    with pytest.raises(ValueError, match="in a cycle"):
         Dag("ab", [[1], [0]])
 
 

@@ -300,7 +300,7 @@ def test_saving_over_a_script_is_refused(pymonik_command: Command) -> None:
     pymonik_command("graph", "save", "prices.pmk", "prices.py", "4", prices=SCRIPT)
     done = pymonik_command("graph", "save", "prices.py", "prices.pmk")
     assert done.returncode == 2
-    assert "prices.py is there, and is no saved graph" in done.stderr
+    assert "prices.py exists and is not a saved graph" in done.stderr
     # What is a graph may be written again, and the script is as it was.
     again = pymonik_command("graph", "save", "prices.pmk", "prices.py", "5")
     assert again.stdout == "wrote prices.pmk: 6 calls\n"

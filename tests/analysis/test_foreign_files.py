@@ -178,7 +178,7 @@ def test_who_submits_a_file_has_the_values(tmp_path: Path) -> None:
     assert node.spec.environment.variables == (("A", "here"),)
     kept += [g.invoke(1, pymonik=client)]
     save(client.plan(), path)
-    with pytest.raises(GraphFileError, match="several values of 'A'"):
+    with pytest.raises(GraphFileError, match="several values of the variable 'A'"):
         load(path, {"A": "here"})
 
 
@@ -380,5 +380,5 @@ def test_a_device_is_no_graph() -> None:
 def test_a_device_is_no_file_to_load() -> None:
     """Reading one would never end."""
     for read in (load, load_tasks):
-        with pytest.raises(GraphFileError, match="it is no file"):
+        with pytest.raises(GraphFileError, match="it is not a file"):
             read("/dev/zero")

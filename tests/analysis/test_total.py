@@ -69,7 +69,7 @@ def test_sites_and_durations_of_one_line_are_one(cost: Cost) -> None:
 
 def test_one_submission_is_itself_and_none_has_no_cost(cost: Cost) -> None:
     assert in_turn([cost]) is cost
-    with pytest.raises(ValueError, match="no submission"):
+    with pytest.raises(ValueError, match="nothing was submitted"):
         in_turn([])
 
 

@@ -87,7 +87,7 @@ def test_sessions_differ_in_counts_options_and_wiring(cluster: Emulator, connect
     before, after = prices(connect, 4), prices(connect, 5, priority=2)
     told = pymonik(cluster, "diff", before, after).output.splitlines()
     assert told == [
-        "note: of a session only the wiring is known: arguments and code are not compared",
+        "note: only the wiring of a session is known: arguments and code are not compared",
         "changed price",
         "  count: 4 before, 5 now",
         "  option priority: 1 before, 2 now",
@@ -180,7 +180,7 @@ def test_a_saved_session_is_shown_priced_and_compared_like_the_session(
     assert pymonik(cluster, "diff", file, session).output.endswith("0 changes\n")
     refused = run(app, ["submit", file])
     assert refused.exit_code == 2
-    assert "holds the wiring of what ran" in " ".join(refused.output.replace("│", "").split())
+    assert "holds only the wiring of a session" in " ".join(refused.output.replace("│", "").split())
 
 
 def test_a_run_on_a_cluster_is_saved_as_the_cluster_knows_it(

@@ -66,9 +66,9 @@ PORTS = ("port", "70000", "0", "", "-1", "5 001", "٣")
         ("http://:5001", "names no host"),
         ("http://[::1", "names no host: write host:port"),
         ("http://[host]:1", "names no host: write host:port"),
-        *((f"host:{text}", f"'{text}' is no port: write host:port") for text in PORTS),
-        ("https://joe:s3cr3t@host:x", r"'https://\*\*\*@host:x': 'x' is no port"),
-        ("[::1]:", "'' is no port"),
+        *((f"host:{text}", f"'{text}' is not a port: write host:port") for text in PORTS),
+        ("https://joe:s3cr3t@host:x", r"'https://\*\*\*@host:x': 'x' is not a port"),
+        ("[::1]:", "'' is not a port"),
     ],
 )
 def test_an_endpoint_that_is_none_is_an_error_that_says_why(endpoint: str, says: str) -> None:
@@ -204,7 +204,7 @@ def test_an_endpoint_that_is_repeated_keeps_its_certificates(
 @pytest.mark.parametrize("endpoint", ["http://host:1", "unix:/run/x.sock"])
 @pytest.mark.parametrize("name", CERTIFICATES)
 def test_a_certificate_for_plain_text_is_an_error(endpoint: str, name: str) -> None:
-    with pytest.raises(BackendError, match=f"{name} is given, and endpoint"):
+    with pytest.raises(BackendError, match=f"{name} is given, but endpoint"):
         Connection.find(endpoint=endpoint, **{name: "/x.pem"})
 
 
@@ -241,9 +241,9 @@ def test_credentials_of_an_endpoint_are_in_no_message(endpoint: str) -> None:
     ("text", "says"),
     [
         (None, "cannot be read"),
-        ("a: [1", "no YAML"),
+        ("a: [1", "not valid YAML"),
         ("just words", "no keys"),
-        ("[" * 5000, "no YAML"),
+        ("[" * 5000, "not valid YAML"),
         ("endpoint: 2001-99-99", "its endpoint is a text, not a timestamp"),
         ("? [a]\n: b", "no endpoint"),
         ("endpoint: [a]", "its endpoint is a text, not a list"),
@@ -409,7 +409,10 @@ def wrong(mutual: Secured, tmp_path: Path) -> dict[str, tuple[dict[str, str], st
             {**right, "client_certificate": right["client_key"]},
             "client_certificate",
         ),
-        "other key": ({**right, "client_key": str(stranger.key_file)}, "is not the key"),
+        "other key": (
+            {**right, "client_key": str(stranger.key_file)},
+            "does not belong to the certificate",
+        ),
         "key alone": (
             {"certificate_authority": mutual.ca, "client_key": right["client_key"]},
             "without client_certificate",
@@ -475,12 +478,12 @@ def test_a_wrong_file_is_an_error_that_names_it(mutual: Secured, tmp_path: Path,
 @pytest.mark.parametrize(
     ("case", "says"),
     [
-        ("no certificate", "it wants a certificate of us: give client_certificate="),
-        ("stranger", r"it does not take the client_certificate '.*stranger\.crt'"),
+        ("no certificate", "the server asks for a client certificate: give client_certificate="),
+        ("stranger", r"the server rejects the client_certificate '.*stranger\.crt'"),
         ("stranger's authority", r"not signed by .*stranger\.crt .*certificate_authority="),
         ("no authority", "not signed by this machine's authorities"),
         ("other name", "its certificate is not for 'localhost'"),
-        ("plain words", "it speaks TLS: write https://"),
+        ("plain words", "the server speaks TLS: write https://"),
     ],
 )
 def test_a_handshake_that_fails_is_an_error_that_says_why(

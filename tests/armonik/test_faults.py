@@ -217,7 +217,7 @@ def test_a_control_plane_that_goes_away_does_not_leave_anybody_waiting(
         client.cancel()
         told = [record.getMessage() for record in caplog.records]
         assert [text for text in told if "asking again" not in text] == [
-            "cancelling what has not ended: 1 unit",
+            "cancelling the calls that have not ended: 1 unit",
             f"1 unit not cancelled: nothing answers at {emulator.endpoint}",
         ]
 

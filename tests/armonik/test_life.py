@@ -73,7 +73,7 @@ def test_a_long_wait_for_sub_tasks_is_told_of(
 ) -> None:
     class Opener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if "other tasks have made" in record.getMessage():
+            if "that tasks of this client submitted" in record.getMessage():
                 told.append(record.getMessage())
                 if len(told) == 1:
                     gate.open()

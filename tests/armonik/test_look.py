@@ -277,7 +277,7 @@ def test_a_past_run_names_its_session_on_the_cluster(
         priced = CliRunner().invoke(app, ["graph", "cost", name, *where, "-o", "json"])
         assert json.loads(priced.output)["sites"][0]["site"] == "its client"
     told = CliRunner().invoke(app, ["runs", "show", "last"]).output
-    assert f"its cluster knows the times: pymonik graph show {session}" in told
+    assert f"the cluster has the times of its tasks: pymonik graph show {session}" in told
 
 
 def test_an_operator_sees_the_program_and_the_function_of_a_task(

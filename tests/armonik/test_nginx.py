@@ -128,7 +128,7 @@ def test_certificates_that_it_does_not_take_are_told_of(nginx: Start) -> None:
             Pymonik(**given).create()  # type: ignore[arg-type]
         told.append(str(caught.value))
     assert "it wants a client certificate (give client_certificate=" in told[0]
-    assert "does not take the client_certificate" in told[1]
+    assert "rejects the client_certificate" in told[1]
     assert "stranger.crt" in told[1]
     assert "has expired, on" in told[2]
 
@@ -136,7 +136,7 @@ def test_certificates_that_it_does_not_take_are_told_of(nginx: Start) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"rule": "deny all;"}, "lets us not through.*HTTP 403"),
+        ({"rule": "deny all;"}, "does not let this client through.*HTTP 403"),
         ({"rule": "return 503;"}, "has no control plane behind it now.*HTTP 503"),
         ({"behind": "127.0.0.1:1"}, "does not reach the control plane behind it.*HTTP 502"),
     ],

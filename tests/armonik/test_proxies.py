@@ -21,8 +21,8 @@ ACK, END = 1, 5  # of settings and pings; of headers after which nothing comes
 
 ADVICE = {
     400: "client certificate",
-    401: "does not know who we are",
-    403: "is it allowed",
+    401: "does not know this client",
+    403: "does not let this client through",
     413: "client_max_body_size",
     502: "does not reach the control plane",
     503: "has no control plane behind it",

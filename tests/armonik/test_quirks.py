@@ -151,7 +151,7 @@ def test_values_come_past_a_stream_that_says_nothing(
         for number in range(3):
             assert square.invoke(inc.invoke(number)).get() == (number + 1) ** 2
         assert isinstance(fail.invoke("silence").exception(), ValueError)
-    told = [r.getMessage() for r in caplog.records if "says nothing" in r.getMessage()]
+    told = [r.getMessage() for r in caplog.records if "stream is silent" in r.getMessage()]
     assert len(told) == 1
 
 

@@ -84,7 +84,7 @@ class Refusing(grpc.GenericRpcHandler):  # type: ignore[misc]
     [
         (grpc.StatusCode.UNAUTHENTICATED, "client certificate"),
         (grpc.StatusCode.PERMISSION_DENIED, "permission"),
-        (grpc.StatusCode.UNIMPLEMENTED, "is it an ArmoniK control plane"),
+        (grpc.StatusCode.UNIMPLEMENTED, "that it is an ArmoniK control plane"),
         (grpc.StatusCode.UNKNOWN, "go away"),
     ],
 )

@@ -66,7 +66,9 @@ def test_a_request_that_is_not_made_has_an_error_of_its_own() -> None:
     untried = Method("GetTask", grpc.StatusCode.UNKNOWN)
     errors = []
     for _ in range(2):
-        with pytest.raises(ClusterError, match=r"GetTask: it was not tried.*SubmitTasks") as caught:
+        with pytest.raises(
+            ClusterError, match=r"GetTask: the request was not tried.*SubmitTasks"
+        ) as caught:
             client.read(untried, None, 0.0)
         errors.append(caught.value)
     assert errors[0] is not errors[1]

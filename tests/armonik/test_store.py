@@ -95,7 +95,7 @@ def test_a_submission_of_which_a_part_has_arrived_is_an_error_with_the_way_out(
     cluster, both = SlowCluster(GAVE_UP, 0.0), one_task()
     monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: cluster.now))
     stub = SimpleNamespace(SubmitTasks=None, CountTasksByStatus=None)
-    part = r"nowhere has taken 1 of the 2 tasks of a submission.*run the program again"
+    part = r"nowhere accepted 1 of the 2 tasks of a submission.*run the program again"
     with pytest.raises(ClusterError, match=part):
         ClusterStore(cluster, None, stub).submit(Submit(both.entries * 2, both.placement))
 

@@ -202,7 +202,7 @@ def test_a_pickle_in_place_of_records_is_not_run() -> None:
         envelope.ASSEMBLY: envelope.payload_of,
     }
     for kind, read in reads.items():
-        with pytest.raises(WireError, match="did not write"):
+        with pytest.raises(WireError, match="written by PymoniK"):
             read(envelope.unseal(b"".join(envelope.seal(kind, bytes(20), EVIL))))
 
 

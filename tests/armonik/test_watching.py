@@ -246,7 +246,7 @@ def test_a_finalizer_in_a_thread_that_brings_values_is_told_that_it_waits_for_it
         assert square.invoke(3, pymonik=client).get(PATIENCE) == 9
         gate.open()
         blocked.get(PATIENCE)
-    assert "in a thread that brings values" in str(errors[0])
+    assert "in a thread that fetches values" in str(errors[0])
 
 
 def test_a_finalizer_where_answers_of_requests_arrive_is_told_that_it_waits_for_itself(
@@ -276,4 +276,4 @@ def test_a_finalizer_where_answers_of_requests_arrive_is_told_that_it_waits_for_
         blocked.get(PATIENCE)
         assert unsent.get(PATIENCE) == 9
     assert len(errors) == 2
-    assert all("a thread that brings values" in str(error) for error in errors)
+    assert all("a thread that fetches values" in str(error) for error in errors)

@@ -42,7 +42,7 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
         (["show", "jobs"], "there is no 'jobs' here, but jobs.py is"),
         (["show", "--veiw", "units", "jobs.py"], "'--veiw' is no option, '--view' is"),
         (["show", "--moons", "jobs.py"], "'--moons' is no option, and no script"),
-        (["show", SESSION], "of a session, name the cluster with --endpoint or AKCONFIG"),
+        (["show", SESSION], "for a session, name its cluster with --endpoint or AKCONFIG"),
         (["check", SESSION], f"no run that is recorded here has the id '{SESSION}'"),
         (["show", "local-123"], "there is no run 'local-123': `pymonik runs list` names them"),
         (["show", "-m", "moons"], "there is no module 'moons' here"),
@@ -138,7 +138,10 @@ def test_a_broken_graph_file_is_not_run_as_a_script(
 def test_a_misspelt_option_that_goes_to_the_script_is_noted(pymonik_command: Command) -> None:
     done = pymonik_command("graph", "cost", "jobs.py", "--fail-ovr", "tasks=0", jobs=JOBS)
     assert done.returncode == 0
-    assert "note: --fail-ovr is given to the script; of this command is --fail-over" in done.stderr
+    assert (
+        "note: --fail-ovr is given to the script; to give it to this command, write --fail-over"
+        in done.stderr
+    )
     meant = pymonik_command("graph", "cost", "jobs.py", "--", "--fail-ovr=3", "--seed=3")
     assert (meant.returncode, meant.stderr) == (0, "")
 

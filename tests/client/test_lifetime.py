@@ -104,7 +104,7 @@ def test_an_abandoned_client_drops_what_was_not_sent_and_cancels_the_rest(
     assert dropped._node.location is None
     assert alone.recorder.pending == []
     assert "1 call never sent" in caplog.text
-    assert "cancelling what has not ended: 1 unit" in caplog.text
+    assert "cancelling the calls that have not ended: 1 unit" in caplog.text
     assert alone.lifetime.close_if_done(leaves=False)
 
 

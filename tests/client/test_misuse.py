@@ -38,7 +38,7 @@ def failing(x: int) -> None:
 
 @pytest.mark.parametrize("function", [numbers, numbers_to_come])
 def test_a_generator_function_is_no_task(function: Callable[[], Any]) -> None:
-    with pytest.raises(TaskDefinitionError, match=r"numbers.* is a generator.*Return a list"):
+    with pytest.raises(TaskDefinitionError, match=r"numbers.* is a generator.*return a list"):
         task(function)
 
 
@@ -94,7 +94,9 @@ def test_a_run_of_a_machine_cannot_be_joined() -> None:
     with Pymonik(backend="inline") as client:
         session_id = client.session_id
     for given in (session_id, "local-0123456789ab"):
-        with pytest.raises(BackendError, match=f"{given}.* ended with it: a session of a cluster"):
+        with pytest.raises(
+            BackendError, match=f"{given}.* ended with it: only a session on a cluster"
+        ):
             Pymonik.attach(given)
 
 
@@ -124,7 +126,7 @@ def test_the_end_of_a_block_tells_how_many_calls_have_failed(
     with pytest.raises(ValueError, match="0") as told, Pymonik(backend="inline"):
         handles = [fail.invoke(x) for x in range(3)]
     notes = getattr(told.value, "__notes__", [record.message for record in caplog.records])
-    assert "2 other calls failed whose errors were not looked at: fail (" in notes[-1]
+    assert "2 other calls failed, and nothing has read their errors: fail (" in notes[-1]
     assert [str(handle.exception()) for handle in handles] == ["0", "1", "2"]
 
 

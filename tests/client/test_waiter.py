@@ -44,7 +44,7 @@ def test_a_wait_amid_a_flush_of_its_own_thread_says_where_to_wait(timeout: float
     handle = double.invoke(1, pymonik=alone.scope)
     alone.locator._flush = lambda: None  # it comes too early
     with alone.state.lock, alone.state.compiling():
-        with pytest.raises(BackendError, match="amid a flush, such as a finalizer"):
+        with pytest.raises(BackendError, match="runs inside a flush"):
             alone.waiter.value(handle, timeout)
         with pytest.raises(LostValueError):  # another thread is not amid it
             Other(lambda: alone.waiter.value(handle, timeout)).value()

@@ -374,7 +374,7 @@ def test_a_store_that_cannot_be_used_fails_nothing_and_says_so_once(
     folder.write_text("in the way")
     with connect():
         assert counted(ledger).map_invoke(range(3)).get() == [0, 1, 4]
-    assert caplog.text.count("values of square are not kept") == (backend in HERE)
+    assert caplog.text.count("values of square are not cached") == (backend in HERE)
 
 
 def test_a_full_disk_fails_nothing(
@@ -385,7 +385,7 @@ def test_a_full_disk_fails_nothing(
         assert [len(value) for value in large.map_invoke(range(6)).get()] == [400_000] * 6
         assert [len(value) for value in large.map_invoke(range(6)).get()] == [400_000] * 6
         if backend in HERE:
-            assert "are not kept" in caplog.text
+            assert "are not cached" in caplog.text
             assert 1 <= len(ValueStore().entries()) <= 2
             assert not list(folder.glob(".*"))
 

@@ -270,7 +270,7 @@ def test_a_task_that_returns_one_gives_it_as_it_was(client: Pymonik, source: Pat
 
 
 def test_put_takes_no_files(client: Pymonik, source: Path) -> None:
-    with pytest.raises(OptionsError, match="pass, not put"):
+    with pytest.raises(OptionsError, match=r"put\(\) takes no files"):
         client.put([materialize(source / "data.txt", "data.txt")])
 
 

@@ -249,7 +249,9 @@ def test_unpacking_the_wrong_number_fails_as_in_python(client: Pymonik, count: i
 
 
 def test_unpacking_what_is_no_sequence_says_so(client: Pymonik) -> None:
-    with pytest.raises(TypeError, match=r"unpack\(1\) of a value that is no sequence: int"):
+    with pytest.raises(
+        TypeError, match=r"unpack\(1\) needs a sequence, and the value is of type int"
+    ):
         identity.invoke(3).unpack(1)[0].get()
 
 

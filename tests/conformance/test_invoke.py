@@ -340,5 +340,5 @@ def test_what_cannot_be_mapped_over_names_the_way_out(
 def test_the_element_that_is_not_like_the_others_is_named(
     client: Pymonik, rows: list[Any], odd: int
 ) -> None:
-    with pytest.raises(SignatureError, match=f"element {odd} is .* others are not like it"):
+    with pytest.raises(SignatureError, match=f"element {odd} is .* others are of another kind"):
         square.map_invoke(rows)

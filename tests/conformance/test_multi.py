@@ -195,11 +195,11 @@ def test_a_timeout_names_what_was_waited_for(client: Pymonik, gate: Gate) -> Non
 @pytest.mark.asynchronous
 def test_a_timeout_covers_all_of_them(client: Pymonik, gate: Gate) -> None:
     h = pass_gate.map_invoke([(gate.path, 1)])
-    with pytest.raises(TimeoutError, match=r"not there after 0\.01 s"):
+    with pytest.raises(TimeoutError, match=r"had not arrived after 0\.01 s"):
         h.wait(timeout=0.01)
-    with pytest.raises(TimeoutError, match=r"not there after 0\.01 s"):
+    with pytest.raises(TimeoutError, match=r"had not arrived after 0\.01 s"):
         h.get(timeout=0.01)
-    with pytest.raises(TimeoutError, match=r"not there after 0\.01 s"):
+    with pytest.raises(TimeoutError, match=r"had not arrived after 0\.01 s"):
         next(iter(as_completed(h, timeout=0.01)))
     gate.open()
     assert h.get(timeout=PATIENCE) == [1]

@@ -181,7 +181,7 @@ def value_of(cell: Cell) -> int:
 def test_values_that_a_class_keeps_beside_its_objects_are_refused(client: Pymonik) -> None:
     assert new_cell.invoke(4).get() == 4
     cell = Cell(5)
-    with pytest.raises(CaptureError, match="keep in the objects what it holds"):
+    with pytest.raises(CaptureError, match="keep its values in the objects"):
         value_of.invoke(cell)
 
 

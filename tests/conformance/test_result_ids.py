@@ -61,7 +61,7 @@ def test_an_id_that_nobody_has_given_is_refused(client: Pymonik) -> None:
     session = client.session_id
     with pytest.raises(LookupError, match="no result 'nothing'"):
         ResultHandle("nothing", session, client)
-    with pytest.raises(NoClientError, match="of session other"):
+    with pytest.raises(NoClientError, match="belongs to session other"):
         ResultHandle(inc.invoke(1).result_id, "other", client)
 
 
@@ -69,7 +69,7 @@ def test_a_handle_of_no_id_fails_when_it_is_asked(client: Pymonik) -> None:
     # Programs of 0.2.5 put one where there is no result.
     stand_in: Any = ResultHandle(0, 0, client)  # type: ignore[arg-type]
     assert inc.invoke(1).get() == 2
-    with pytest.raises(ValueLost, match="ids are text, not 0"):
+    with pytest.raises(ValueLost, match="an id is a text, not 0"):
         stand_in.get(timeout=40)
 
 

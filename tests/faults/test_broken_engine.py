@@ -80,7 +80,7 @@ def test_who_cannot_listen_to_tasks_does_not_end_the_engine(
     assert isinstance(killed.exception(PATIENCE), ExecutorDied)
     assert talk.invoke(4).get(PATIENCE) == 4
     told = capsys.readouterr().err
-    assert told.count(f"what tasks log as 'rude' could not be handed on: {rude}") == 1
+    assert told.count(f"what tasks log as 'rude' could not be logged: {rude}") == 1
 
 
 @pytest.mark.parametrize("error", RUDE)

@@ -128,7 +128,7 @@ def test_a_fork_of_an_executor_hears_that_it_cannot_ask_while_another_thread_doe
             channel.ask("id")
         write(str(caught.value))
 
-    assert "no engine listens to a fork" in in_a_fork(ask)
+    assert "does not listen to a fork" in in_a_fork(ask)
     ours.close()
     with pytest.raises((LookupError, OSError)):
         asking.value()

@@ -63,7 +63,7 @@ def test_a_folder_that_others_may_write_to_is_not_read(
     (tmp_path / "values").chmod(0o777)
     assert store.get("k") is None
     assert store.get("k") is None
-    assert caplog.text.count("others may write to") == 1
+    assert caplog.text.count("other users may write to") == 1
     (tmp_path / "values").chmod(0o700)
     (tmp_path / "values" / "k").chmod(0o666)
     assert store.get("k") is None
@@ -138,7 +138,7 @@ def test_what_lies_at_the_address_of_a_worker_stays_unless_it_is_a_dead_socket(
     path = tmp_path / "worker.sock"
     _remove_dead_socket(f"unix:{path}")
     path.write_text("precious")
-    with pytest.raises(SystemExit, match="is no socket, and is not removed"):
+    with pytest.raises(SystemExit, match="is not a socket, and is not removed"):
         _remove_dead_socket(f"unix:{path}")
     assert path.read_text() == "precious"
     path.unlink()
@@ -148,7 +148,7 @@ def test_what_lies_at_the_address_of_a_worker_stays_unless_it_is_a_dead_socket(
         with pytest.raises(SystemExit, match="another worker listens there"):
             _remove_dead_socket(f"unix:{path}")
         (tmp_path / "link").symlink_to(path)
-        with pytest.raises(SystemExit, match="is no socket"):
+        with pytest.raises(SystemExit, match="is not a socket"):
             _remove_dead_socket(f"unix:{tmp_path}/link")
     assert path.exists()
     _remove_dead_socket(f"unix:{path}")

@@ -70,5 +70,5 @@ def test_a_file_that_has_become_a_pipe_is_not_waited_for(tmp_path: Path) -> None
     mat = materialize(path, "file")
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(SourceChangedError, match="no file any more"):
+    with pytest.raises(SourceChangedError, match="not a file any more"):
         content_of(mat)

@@ -65,7 +65,7 @@ def test_it_is_a_node_of_its_own_and_only_named(client: Pymonik) -> None:
 
 def test_a_graph_in_which_one_stands_is_refused(client: Pymonik) -> None:
     model = elsewhere("model", None, client)._node
-    with pytest.raises(GraphError, match="another program, for which nothing is to be done"):
+    with pytest.raises(GraphError, match="another program, which a graph must not compute"):
         verify(Graph((model,), {}))
 
 

@@ -75,12 +75,12 @@ def first(graph: Graph) -> Any:
 
 RECORDED = {
     "stands twice in the graph": lambda g: replace(g, nodes=(*g.nodes, g.nodes[-1])),
-    "uses a value that is not made before it": lambda g: replace(g, nodes=g.nodes[::-1]),
-    "is a str, which is no node": lambda g: replace(g, nodes=(*g.nodes, "a string")),
+    "uses a value that no earlier node makes": lambda g: replace(g, nodes=g.nodes[::-1]),
+    "is a str, which is not a node": lambda g: replace(g, nodes=(*g.nodes, "a string")),
 }
 FOLDED = {
     "stands twice in the graph": lambda g: replace(g, nodes=(first(g), *g.nodes)),
-    "uses a value that is not made before it": lambda g: replace(g, nodes=g.nodes[1:]),
+    "uses a value that no earlier node makes": lambda g: replace(g, nodes=g.nodes[1:]),
     "step 1 has 0 columns, its task takes 1": lambda g: with_step(
         g, lambda step: altered(step, columns=())
     ),
@@ -134,7 +134,7 @@ def test_a_call_with_too_few_arguments_is_refused(graphs: tuple[Graph, Graph]) -
 def test_a_nested_use_is_looked_at_too(graphs: tuple[Graph, Graph]) -> None:
     folded = graphs[1]
     far = Map(first(folded).steps, first(folded).n)
-    with pytest.raises(GraphError, match="not made before it"):
+    with pytest.raises(GraphError, match="no earlier node makes"):
         verify(with_column(folded, Values([Ref(far, i) for i in range(4)])))
 
 

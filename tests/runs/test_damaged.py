@@ -103,7 +103,7 @@ def test_a_database_with_other_bytes_is_refused_or_shown(database: Path, seed: i
 def test_a_database_that_would_work_something_out_is_refused(database: Path, change: str) -> None:
     with closing(sqlite3.connect(database)) as db, db:
         db.executescript(change)
-    with pytest.raises(RunNotFound, match="does not put into it"):
+    with pytest.raises(RunNotFound, match="PymoniK does not create"):
         RunStore.existing()
     with Pymonik(backend="inline") as client:  # nor does it stop a run
         assert plus.invoke(1).get() == 2

@@ -24,7 +24,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_module_that_lies_elsewhere(elsewhere: Path) -> None:
     said = hint_for_missing("lies_elsewhere")
     assert str(elsewhere) in said
-    assert said.endswith("PYMONIK_LOCAL_MODULES=lies_elsewhere lets it travel")
+    assert said.endswith("PYMONIK_LOCAL_MODULES=lies_elsewhere to send it along")
 
 
 def test_a_package_that_is_installed() -> None:
@@ -63,4 +63,4 @@ def test_the_story_of_the_error_tells_it(elsewhere: Path) -> None:
     failure = Failure("error", str(error), "load", exception=packed(error, freeze)[0])
     raised = failure.error()
     assert type(raised) is ModuleNotFoundError
-    assert f"{elsewhere}, and not there" in str(raised.__cause__)
+    assert f"({elsewhere}), but not there" in str(raised.__cause__)

@@ -225,7 +225,7 @@ def test_a_unit_that_nothing_can_bring_to_its_end_fails_when_the_rest_has_ended(
     machine.tell(RoundOver())
     [[record]] = waiting.outputs.columns
     assert (record.kind, machine.state.unfinished) == ("error", 0)
-    assert "nothing that runs" in record.message
+    assert "no running or ready unit" in record.message
 
 
 def test_the_log_of_a_graph_is_told_to_the_next_executor_who_charges_the_call_in_it() -> None:

@@ -35,15 +35,18 @@ ILLEGAL: dict[str, tuple[Any, str]] = {
     "nobody": (reported(7, 0, 1, 2, ["x"]), "executor 7 has no piece of unit 0"),
     "not given": (reported(1, 0, 1, 2, ["x"]), "executor 1 has no piece of unit 0"),
     "not known": (reported(0, 9, 1, 2, ["x"]), "executor 0 has no piece of unit 9"),
-    "again": (reported(0, 0, 0, 1, ["x"]), "of unit 0 executor 0 has left [1:4]"),
-    "a gap": (reported(0, 0, 2, 3, ["x"]), "of unit 0 executor 0 has left [1:4]"),
-    "backwards": (reported(0, 0, 1, 0, []), "of unit 0 executor 0 has left [1:4]"),
-    "too far": (ended(0, 0, 1, 5, ["x"] * 4), "of unit 0 executor 0 has left [1:4]"),
-    "too few": (ended(0, 0, 1, 4, ["x"] * 2), "records of other than 1 columns of 3 values"),
-    "no column": (ended(0, 0, 1, 4), "records of other than 1 columns of 3 values"),
+    "again": (reported(0, 0, 0, 1, ["x"]), "of unit 0, of which it has [1:4] left"),
+    "a gap": (reported(0, 0, 2, 3, ["x"]), "of unit 0, of which it has [1:4] left"),
+    "backwards": (reported(0, 0, 1, 0, []), "of unit 0, of which it has [1:4] left"),
+    "too far": (ended(0, 0, 1, 5, ["x"] * 4), "of unit 0, of which it has [1:4] left"),
+    "too few": (
+        ended(0, 0, 1, 4, ["x"] * 2),
+        "expected 1 columns of 3 records, got columns of [2]",
+    ),
+    "no column": (ended(0, 0, 1, 4), "expected 1 columns of 3 records, got columns of []"),
     "two columns": (
         reported(0, 0, 1, 2, ["x"], ["x"]),
-        "records of other than 1 columns of 1 values",
+        "expected 1 columns of 1 records, got columns of [1, 1]",
     ),
     "started twice": (ExecutorStarted(1), "executor 1 has started already"),
 }
@@ -84,7 +87,7 @@ def test_a_unit_is_not_taken_twice() -> None:
     machine = Machine(0)
     a = unit("a")
     machine.add(a)
-    with pytest.raises(IllegalMove, match="is here already"):
+    with pytest.raises(IllegalMove, match="was submitted twice"):
         machine.tell(UnitsAdded([a]))
     assert (machine.state.unfinished, machine.ready()) == (1, ["a[0:1]"])
 

@@ -44,8 +44,8 @@ def load_tasks(path: str) -> tuple[list[SessionTask], dict[str, SessionObject]]:
         header = (data.get("kind"), data.get("format"))
         if header != (_KIND, _FORMAT):
             raise GraphFileError(
-                f"{path} has format {header[1]!r:.40}, this PymoniK reads {_FORMAT}: use the one "
-                "that wrote it"
+                f"{path} has format {header[1]!r:.40}, this PymoniK reads {_FORMAT}: read it "
+                "with the version of PymoniK that wrote it"
             )
         tasks = TypeAdapter(list[SessionTask]).validate_python(data["tasks"])
         objects = TypeAdapter(dict[str, SessionObject]).validate_python(data["objects"])

@@ -42,7 +42,7 @@ logger = logging.getLogger("pymonik.armonik")
 # A cluster ends what depends on a lost result within moments; after so long, in seconds, it has
 # never heard of the dependence: the result was lost while its user was being submitted.
 _CASCADE = 2.0
-_NO_RECORD = "the cluster has no record of it any more: it has expired, or was deleted"
+_NO_RECORD = "the cluster no longer has a record of it: the record has expired or was deleted"
 _RUNNING = {
     statuses.TASK_STATUS_CREATING,
     statuses.TASK_STATUS_DISPATCHED,
@@ -141,7 +141,7 @@ class AbortHandler:
         except ClusterError as error:
             self._tracker.break_down(error)
         except Exception as error:
-            logger.exception("a lost result could not be explained")
+            logger.exception("the cause of a lost result could not be found")
             self._tracker.break_down(error)
 
     def _cancel_stuck(self, ids: Sequence[str]) -> None:
@@ -244,7 +244,12 @@ class AbortHandler:
         try:
             task = self._ended_task(result.owner_task_id)
         except StaleError:
-            return Failure("lost", "its task is gone: it has expired", unit.name, where)
+            return Failure(
+                "lost",
+                "the cluster no longer has a record of its task: the record has expired",
+                unit.name,
+                where,
+            )
         text = task.output.error or task.status_message
         records = error_text.loads(text)
         if records is not None:

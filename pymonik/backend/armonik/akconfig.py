@@ -77,7 +77,7 @@ def of_file(path: str | None) -> Layer:
     except (yaml.YAMLError, *_MALFORMED) as error:
         # Not as its cause: that would show lines of the file, which has keys.
         reason = _reason(error)
-        raise BackendError(f"AKCONFIG names {path!r}, which is no YAML: {reason}") from None
+        raise BackendError(f"AKCONFIG names {path!r}, which is not valid YAML: {reason}") from None
     if not isinstance(root, yaml.MappingNode):
         raise BackendError(f"AKCONFIG names {path!r}, which holds no keys such as endpoint")
     values: dict[str, str] = {}

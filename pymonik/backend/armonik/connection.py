@@ -92,8 +92,8 @@ class Connection:
                 IPv6Address(url.hostname or "")
         except ValueError:  # brackets that are no address
             raise BackendError(
-                f"endpoint {redacted(self.endpoint)!r} names no host: write host:port, and of an "
-                "address of IPv6 [address]:port"
+                f"endpoint {redacted(self.endpoint)!r} names no host: write host:port, or "
+                "[address]:port for an IPv6 address"
             ) from None
         if url.scheme not in ("http", "https"):
             raise BackendError(
@@ -133,14 +133,14 @@ def _wants_tls(connection: Connection, layers: Sequence[akconfig.Layer]) -> bool
         is_ours = number >= nearest or _place(named) == _place(endpoint)
         if is_plain and given and number >= nearest:
             raise BackendError(
-                f"{given[0]} is given, and endpoint {redacted(endpoint)!r} is spoken to in plain "
+                f"{given[0]} is given, but endpoint {redacted(endpoint)!r} is used in plain "
                 f"text: write https://, or leave {given[0]} out"
             )
         is_secure |= is_ours and bool(given or named.startswith("https://"))
         unused = given[0] if given else unused
     if unused and not endpoint.startswith("https://") and (is_plain or not is_secure):
         logger.warning(
-            "%s is not used: it is given apart from endpoint %s, which is spoken to in plain text",
+            "%s is not used: endpoint %s, which comes from another source, is used in plain text",
             unused,
             redacted(endpoint),
         )
@@ -164,7 +164,7 @@ def _port(endpoint: str, url: Any) -> int:
         return 443 if url.scheme == "https" else 80
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):  # 16 bits
         raise BackendError(
-            f"endpoint {redacted(endpoint)!r}: {text!r} is no port: write host:port, with a number "
-            "from 1 to 65535"
+            f"endpoint {redacted(endpoint)!r}: {text!r} is not a port: write host:port, with a "
+            "number from 1 to 65535"
         )
     return int(text)

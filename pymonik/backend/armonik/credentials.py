@@ -149,11 +149,11 @@ def _check_match(certificate: GivenFile, chain: bytes, key: GivenFile, private: 
     try:
         ours = load_pem_private_key(private, None).public_key()
     except TypeError as error:
-        raise BackendError(f"the key of {key} has a password: give one without") from error
+        raise BackendError(f"the key in {key} has a password: give a key without one") from error
     except ValueError as error:
         raise BackendError(f"{key} is damaged: it holds no private key that can be read") from error
     if ours != theirs:
-        raise BackendError(f"{key} is not the key of {certificate}")
+        raise BackendError(f"{key} does not belong to the certificate {certificate}")
 
 
 def _system_bundle() -> bytes | None:

@@ -109,14 +109,14 @@ def _secured(connection: Connection, plain: socket.socket, host: str) -> str:
         )
     except ssl.SSLError as error:
         if "ALERT" not in (error.reason or ""):
-            return "what listens there speaks no TLS: is it http://?"
+            return "the server does not speak TLS: write http:// if that is meant"
     except TimeoutError:
         return _NO_CLUSTER
     except OSError:  # it hung up
         pass
     if connection.client_certificate:
         return untaken_certificate(connection)
-    return "it wants a certificate of us: give client_certificate= and client_key="
+    return "the server asks for a client certificate: give client_certificate= and client_key="
 
 
 def untaken_certificate(connection: Connection) -> str:
@@ -126,12 +126,12 @@ def untaken_certificate(connection: Connection) -> str:
         name = connection.client_certificate
         return f"the client_certificate {name!r} has expired, on {end}: renew it"
     return (
-        f"it does not take the client_certificate {connection.client_certificate!r}: has an "
-        "authority signed it that is known there?"
+        f"the server rejects the client_certificate {connection.client_certificate!r}: sign it "
+        "by an authority that the server trusts"
     )
 
 
-_NO_CLUSTER = "something listens there, but does not answer as a control plane does"
+_NO_CLUSTER = "a server listens there, but does not answer as a control plane does"
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
 _WRONG_NAME = {62, 64}
 # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
@@ -148,4 +148,4 @@ def _unsecured(plain: socket.socket, target: str) -> str:
             return _NO_CLUSTER
     except OSError:
         return _NO_CLUSTER
-    return f"it speaks TLS: write https://{target}"
+    return f"the server speaks TLS: write https://{target}"

@@ -84,7 +84,7 @@ class Downloader:
     def _demand_row(self, id: str) -> None:
         row = self._row_of(id)
         if row is None:
-            raise StaleError(f"the cluster has no record of it any more (result {id})")
+            raise StaleError(f"the cluster no longer has a record of it (result {id})")
         if row.status in (RESULT_STATUS_ABORTED, RESULT_STATUS_DELETED):
             fate = "deleted" if row.status == RESULT_STATUS_DELETED else "aborted"
             raise StaleError(f"the cluster has {fate} it (result {id})")

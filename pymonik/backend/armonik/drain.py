@@ -76,7 +76,7 @@ class SubtaskDrain:
                 # After a minute, then every ten: it may be meant.
                 tell += 10 * _SILENCE
                 logger.warning(
-                    "session %s still has %s that other tasks have made: waiting for them",
+                    "waiting: session %s still has %s that tasks of this client submitted",
                     self._session.id,
                     counted(left, "task"),
                 )
@@ -104,7 +104,7 @@ class SubtaskDrain:
             try:
                 yield envelope.pack_of(self._session.open_result(result.result_id))
             except (StaleError, WireError) as error:
-                logger.warning("what a task has noted (%s) is left out: %s", title, error)
+                logger.warning("the logs of a task (%s) are left out: %s", title, error)
 
     def _failures_of(self, status: str) -> list[Failure]:
         """Return the failures of sub-tasks that no value of ours has shown."""

@@ -219,7 +219,7 @@ class EventWatcher:
                 is_to_replace = self._polling.is_to_renew(now)
                 if not self._polling.is_polling and self._polling.is_silent(now):
                     self._polling.takes_over()
-                    self._tell("the event stream says nothing")
+                    self._tell("the event stream is silent")
                     is_to_replace = True
                 due = self._polling.due(is_awaited)
             if is_to_replace:
@@ -263,7 +263,7 @@ class EventWatcher:
     def _tell(self, why: str) -> None:
         if not self._is_reported:
             self._is_reported = True
-            text = "%s of session %s: asking for results instead, as often as once a second"
+            text = "%s of session %s: polling for results instead, up to once a second"
             logger.warning(text, why, self._session.id)
 
     def ask(self, ids: list[str]) -> dict[str, str]:

@@ -19,12 +19,17 @@ from pymonik.wire.statuses import Cause, code_of, status_of
 _PROXY_ADVICE = {
     400: "refuses the request: it wants a client certificate (give client_certificate= and "
     "client_key=), or it takes TLS where plain HTTP came, or the other way round",
-    401: "does not know who we are: give a client certificate and its key",
-    403: "lets us not through: does it know our client certificate, and is it allowed?",
-    413: "takes no request as large: raise its limit (client_max_body_size of nginx), or set "
-    "PYMONIK_REQUEST_BYTES lower",
-    502: "does not reach the control plane behind it: does that run?",
-    503: "has no control plane behind it now: is it starting, or are there none left?",
+    401: "does not know this client: give a client certificate and its key",
+    403: (
+        "does not let this client through: check that it knows the client certificate, and that "
+        "this certificate is allowed"
+    ),
+    413: (
+        "takes no request of this size: raise its limit (client_max_body_size of nginx), or set "
+        "PYMONIK_REQUEST_BYTES lower"
+    ),
+    502: "does not reach the control plane behind it: check that the control plane runs",
+    503: "has no control plane behind it now: check whether one is starting, or none is left",
     504: "gets no answer from the control plane behind it in time",
 }
 _PROXY = re.compile(r"http2 header with status: (\d{3})")

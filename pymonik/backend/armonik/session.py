@@ -127,7 +127,7 @@ class Session:
         self.id = self.store.session_id = self._downloads.session_id = session_id
         self.partition_ids = partition_ids
         self.rpc.way_back = (
-            f"Session {session_id} goes on without this client: its values with names are had by "
+            f"Session {session_id} goes on without this client: get its named values with "
             f"Pymonik.attach({session_id!r}).lookup(name)"
         )
 

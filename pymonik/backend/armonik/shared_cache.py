@@ -75,7 +75,9 @@ class SharedCache:
                     envelope.names_of(self._session.open_result(table.result_id))
                 )
             except (StaleError, WireError) as error:  # it is gone, or of another Python
-                logger.debug("values are not looked for in %s: %s", table.result_id, error)
+                logger.debug(
+                    "cached values are not looked up in the table %s: %s", table.result_id, error
+                )
 
     def _cells_of(
         self, units: Mapping[str, tuple[str, str, bytes, int, int]]
@@ -109,7 +111,7 @@ class SharedCache:
                 columns, errors = envelope.records_of(opened)
                 Outputs(n, outputs).demand(columns)
             except (StaleError, WireError) as error:
-                logger.debug("a value that was made already is made anew: %s", error)
+                logger.debug("a cached value cannot be read, and is computed again: %s", error)
                 return
             if not errors and not any(type(r) is Failure for c in columns for r in c):
                 packs[id] = columns, errors

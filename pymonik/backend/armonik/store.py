@@ -184,6 +184,6 @@ class ClusterStore:
             if nothing >= 3 and time.monotonic() >= earliest:
                 return False
         raise ClusterError(
-            f"{self.rpc.endpoint} has taken {arrived} of the {count} tasks of a submission to "
-            f"session {self.session_id}, and does not say which: run the program again"
+            f"{self.rpc.endpoint} accepted {arrived} of the {count} tasks of a submission to "
+            f"session {self.session_id}, and cannot tell which: run the program again"
         )

@@ -269,7 +269,7 @@ class Sender:
             owners = [r.owner_task_id for r in self._session.statuses(ids, 5.0).values()]
             self._session.cancel_tasks([owner for owner in owners if owner])
         except ClusterError as problem:
-            logger.warning("tasks of a submission that failed were not cancelled: %s", problem)
+            logger.warning("the tasks of a failed submission were not cancelled: %s", problem)
 
 
 def _lost(unit: Unit) -> list[list[Any]] | None:

@@ -72,8 +72,9 @@ def _demand_none(made: list[str]) -> None:
     """Refuse a wait amid the making of objects: other threads would find what is incomplete."""
     if made:
         raise BackendError(
-            f"a value is waited for by what runs amid the making of {made[-1]!r}, such as a "
-            "finalizer, and would keep other threads from theirs: wait for it in another thread"
+            "cannot wait for a value here: this code (such as a finalizer) runs while "
+            f"{made[-1]!r} is being created, and other threads would wait for that; wait for the "
+            "value in another thread"
         )
 
 

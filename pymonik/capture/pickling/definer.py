@@ -138,8 +138,8 @@ class _Definer(Pickler):
 
     def _hole(self, obj: Any) -> Any:
         raise HoldsHandle(
-            f"{self.record.id} holds a handle, and a class has no place for one: pass the handle "
-            "as an argument"
+            f"{self.record.id} holds a handle, which a class cannot bring to a task: pass the "
+            "handle as an argument"
         )
 
 

@@ -140,8 +140,8 @@ def _reduce_view(view: memoryview) -> Any:
         if (numpy := sys.modules.get("numpy")) is not None:  # its own formats: records, complex
             return memoryview, (numpy.asarray(view),)
         raise TypeError(
-            f"a memoryview of format {view.format!r} and shape {view.shape} cannot be made again: "
-            "those of native numbers can, and all of them where NumPy is loaded"
+            f"a memoryview of format {view.format!r} and shape {view.shape} cannot be pickled: "
+            "those of native numbers can be, and all others where NumPy is imported"
         ) from None
     flat = view if view.c_contiguous else bytearray(view.tobytes())
     return shaped_view, (pickle.PickleBuffer(flat), view.format, view.shape, view.readonly)

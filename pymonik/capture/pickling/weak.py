@@ -135,8 +135,9 @@ def _made_empty(weak: Any) -> Any:
 def _made_if_empty(weak: weakref.WeakKeyDictionary[Any, Any]) -> Any:
     if len(weak):
         raise TypeError(
-            "a WeakKeyDictionary of a class or a module knows objects of this process, and no copy "
-            "of them: keep in the objects what it holds"
+            "a WeakKeyDictionary of a class or a module cannot be pickled: its keys are objects "
+            "of this process, and copies of them would not be found in it; keep its values in "
+            "the objects themselves"
         )
     return type(weak), ()
 

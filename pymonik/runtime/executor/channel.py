@@ -109,10 +109,14 @@ class HostChannel:
         """Return an object that the host has; raises LookupError. What else comes is kept."""
         # Asked before the locks are: a thread that a fork does not have may hold them for ever.
         if self.is_closed:
-            raise LookupError("no engine listens to a fork of an executor, nor to one that ends")
+            raise LookupError(
+                "cannot ask the engine for an object here: it does not listen to a fork of an "
+                "executor, nor to an executor that is ending"
+            )
         if self._reads_here():
             raise RuntimeError(
-                "what reads the messages of the engine was interrupted, it cannot ask"
+                "cannot ask the engine for an object here: this call interrupted the code that "
+                "reads its messages"
             )
         # A handler that raises amid it would lose what else has come.
         with DeferredSignals(), self._asking:
@@ -125,7 +129,9 @@ class HostChannel:
             finally:
                 del self._questions[number]
         if answer is None:
-            raise LookupError(f"there is no object {result_id!r} here, or not yet")
+            raise LookupError(
+                f"there is no object {result_id!r} on this engine, or it is not stored yet"
+            )
         return answer
 
     def _answer(self, answers: _queue.SimpleQueue[Any]) -> Any:

@@ -133,5 +133,6 @@ class LocalTaskHandler:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
-            f"the embedded engine has no {name!r} in its task_handler: no ArmoniK runs the task"
+            f"the embedded engine has no {name!r} in its task_handler, since ArmoniK does not "
+            "run the task"
         )

@@ -99,8 +99,8 @@ def _alone(path: Path, target: str) -> Lock:
         except BusyError:
             if time.monotonic() > deadline:
                 raise MaterializeError(
-                    f"another call has another file at {target!r}, and may wait for "
-                    f"{_USED[0]!r}, which this one uses: give each file its own place"
+                    f"another call has put another file at {target!r}, and may be waiting for "
+                    f"{_USED[0]!r}, which this call uses: give each file its own place"
                 ) from None
             time.sleep(_PAUSE)
     return Lock(path)

@@ -81,6 +81,6 @@ def _cancelled(node: Any) -> Failure | None:
 def _of_another_call(what: str, node: Any) -> NoClientError:
     return NoClientError(
         f"{what} the handle of {node.spec.name!r}, called at {node.where} by an earlier call of "
-        "a task: a handle is of the call that has recorded it, so keep none in globals, caches or "
-        "objects; return it, or pass it on there"
+        "a task: a handle belongs to the call that recorded it; return it or pass it on in that "
+        "call, and keep none in globals, caches or objects"
     )

@@ -87,8 +87,8 @@ def frozen(
                 raise
             reason = f"value (a {type(value).__qualname__}): {type(error).__name__}"
         problem = TypeError(
-            f"the value that {step.name!r} returned cannot be pickled: {reason}. Return what it is "
-            "made of: of a generator, a list"
+            f"the value that {step.name!r} returned cannot be pickled: {reason}. Return the data "
+            "that it is made of (for a generator, a list)"
         )
         problem.__cause__ = error
         return failure_of(problem, step, number, 1, worker, passed)

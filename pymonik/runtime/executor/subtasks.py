@@ -103,7 +103,8 @@ class Subtasks(Recorder, Scope):
             node = self._made_of_put(node)
         if node.location is not None:
             raise WaitInTaskError(
-                "the call was made by another task, which sent it and reported its id"
+                "this handle comes from another task, which recorded its call; only its id "
+                "arrived here"
             )
         node.ids = node.ids or {}
         if index not in node.ids:

@@ -108,7 +108,7 @@ class HostEnvironments:
         try:
             folder = archive() if archive is not None else None
             result: Any = self._environments.build(environment, folder)
-            logger.info("%r is ready: %.1f s", environment, result.seconds)
+            logger.info("environment %r is ready after %.1f s", environment, result.seconds)
         except EnvironmentBuildError as error:
             result = error
         except BaseException as error:  # a folder that has changed: no unit may wait for ever

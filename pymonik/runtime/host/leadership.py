@@ -112,8 +112,9 @@ class Leadership:
             if result := is_over():
                 return result
             raise BackendError(
-                "a value is waited for by what runs amid the engine's own work, such as a "
-                "finalizer or a log handler, and would never come: wait for it in another thread"
+                "cannot wait for a value here: this code (such as a finalizer or a log handler) "
+                "runs inside the engine's own work, and the value would never come; wait for it "
+                "in another thread"
             )
         # Now, not only at the end: the host's thread may be deciding whether to rest.
         self._waited = time.monotonic()

@@ -177,8 +177,10 @@ class HostLoop:
                 try:
                     self._take(number, message)
                 except Exception as error:  # what one call sends ends its executor, not the engine
-                    logger.exception("what an executor has sent cannot be taken")
-                    self._pool.kill(number, f"it sent what cannot be taken: {error!r}")
+                    logger.exception("a message of an executor could not be handled")
+                    self._pool.kill(
+                        number, f"it sent a message that could not be handled: {error!r}"
+                    )
         if self._is_limited:
             self._pool.enforce()
         if not was_busy:  # what begins now is looked at when it has run for some time
@@ -272,7 +274,7 @@ class HostLoop:
             try:
                 self.tasks.popleft()()
             except Exception:  # what broke the engine may be asked for again
-                logger.exception("what the engine was asked for last has failed")
+                logger.exception("a request that the engine received before its end has failed")
         self.tell(AllFailed(over))
         self._settle()
 

@@ -228,7 +228,7 @@ class ExecutorPool:
         now = time.monotonic()
         for number, until in self._leaving.items():
             if until <= now and number in self._processes:
-                logger.warning("an executor does not end: it is killed")
+                logger.warning("an executor did not end in time, and is killed")
                 self._processes[number].kill("it did not end")
         # Not 0, which would spin: what is late was killed, and its socket ends the wait.
         return max(0.0, min(self._leaving.values()) - now) or _LEAVING
@@ -266,7 +266,7 @@ class ExecutorPool:
         except WireError as error:
             process.kill(str(error))
         except Exception as error:  # what a task has sent may be anything: it is to blame
-            process.kill(f"it sent what cannot be read: {error!r}")
+            process.kill(f"it sent a message that cannot be read: {error!r}")
         return None
 
     def _reap(self, process: Process) -> ExecutorExit:

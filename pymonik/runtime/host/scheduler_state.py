@@ -91,7 +91,7 @@ class SchedulerState:
         units = [*units]
         for unit in units:
             if id(unit.outputs) in self.by_outputs:
-                raise IllegalMove(f"{unit!r} is here already")
+                raise IllegalMove(f"{unit!r} was submitted twice")
         if not self.is_depth_first:
             rank(units, self.ready.seconds)
         pieces: list[UnitSlice] = []

@@ -59,12 +59,18 @@ def _checked(state: SchedulerState, event: ElementsReported | SliceEnded) -> Uni
     start, stop = event.start, event.stop
     if start != piece.start or not start <= stop <= piece.stop:
         left = f"[{piece.start}:{piece.stop}]"
-        raise IllegalMove(f"of unit {event.unit} executor {event.executor} has left {left}")
+        raise IllegalMove(
+            f"executor {event.executor} reported elements [{start}:{stop}] of unit {event.unit}, "
+            f"of which it has {left} left"
+        )
     outputs, count = len(piece.running.unit.outputs.columns), stop - start
     # An executor runs user code, which may have written anywhere: its word is checked.
     if list(map(len, event.columns)) != [count] * outputs:
-        shape = f"{outputs} columns of {count}"
-        raise IllegalMove(f"unit {event.unit} has records of other than {shape} values")
+        lengths = list(map(len, event.columns))
+        raise IllegalMove(
+            f"unit {event.unit}: expected {outputs} columns of {count} records, got columns of "
+            f"{lengths}"
+        )
     return piece
 
 
@@ -177,5 +183,5 @@ def slice_faulted(state: SchedulerState, event: SliceFaulted) -> None:
 def fault(unit: Unit, text: str, traceback: str = "") -> Failure:
     """Return the failure of a unit for which no code of the user is to blame."""
     step = unit.program.steps[0]
-    said = f"PymoniK failed outside of your code, which is a bug of its own: {text}"
+    said = f"PymoniK failed outside your code; this is a bug of PymoniK, please report it: {text}"
     return Failure("error", said, unit.name, site_of(step, 0), traceback=traceback)

@@ -51,7 +51,7 @@ def round_over(state: SchedulerState, event: RoundOver) -> None:
             _note_given(state, executor, pieces)
     elif state.units and not len(state.ready) and not any(state.executors.values()):
         for running in list(state.units.values()):
-            failure = fault(running.unit, "nothing that runs or is ready can bring its value")
+            failure = fault(running.unit, "no running or ready unit can produce its value")
             state.failures.note([failure])
             state.fail(running, failure)
         state.complete.clear()

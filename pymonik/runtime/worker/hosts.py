@@ -44,7 +44,9 @@ class Hosts:
         self._environments = Environments()
         self._hosts: OrderedDict[Any, Hosted] = OrderedDict()
         if not memory.is_measurable():
-            logger.warning("this system has no /proc: executors that grow are not replaced")
+            logger.warning(
+                "this system has no /proc, so executors whose memory grows are not replaced"
+            )
         # The working directory of the task that runs, archived: there is one task at a time.
         self._folder: Content | None = None
 

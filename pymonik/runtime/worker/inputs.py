@@ -49,7 +49,9 @@ def read_inputs(
     """Read the inputs of a task, in the order of its program."""
     unique = list(dict.fromkeys(digests))
     if len(unique) != len(ids):
-        raise WireError(f"{counted(len(ids), 'input')} came for a task that takes {len(unique)}")
+        raise WireError(
+            f"the agent sent {counted(len(ids), 'input')} for a task that takes {len(unique)}"
+        )
     made = {digest: _read(open_file(folder, id, digest), cache) for id, digest in zip(ids, unique)}
     return [made[digest] for digest in digests]
 
@@ -59,7 +61,7 @@ def open_file(folder: str, id: str, digest: bytes = b"") -> Envelope:
     path = os.path.join(folder, id)
     size = os.path.getsize(path)
     if not size:
-        raise WireError(f"input {id} is empty: it was never stored, or its data were deleted")
+        raise WireError(f"input {id} is empty: its data were never stored, or have been deleted")
     with open(path, "rb") as file:
         opened = envelope.opened(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
     # An input of which its user knew nothing but the id goes by that.

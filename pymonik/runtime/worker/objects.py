@@ -48,7 +48,7 @@ def fetch(target: str, raw_request: bytes, result_id: str) -> Content | Sequence
     request = ProcessRequest.FromString(raw_request)
     asked_for, (result_id, output, _) = result_id, stored_in(result_id)
     if os.path.basename(result_id) != result_id or not result_id:
-        raise LookupError(f"{result_id!r} is no id of a result")
+        raise LookupError(f"{result_id!r} is not the id of a result")
     path = os.path.join(request.data_folder, result_id)
     is_input = os.path.exists(path)
     if not is_input:

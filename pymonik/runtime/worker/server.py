@@ -105,7 +105,7 @@ def _remove_dead_socket(address: str) -> None:
     path = address[5:]
     what = f"the worker's address, ComputePlane__WorkerChannel__Address, is {path!r}"
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise SystemExit(f"{what}: what lies there is no socket, and is not removed")
+        raise SystemExit(f"{what}: the path exists and is not a socket, and is not removed")
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(1.0)  # of this machine: one that listens takes it at once
         try:

@@ -51,7 +51,11 @@ class Servicer:
                 task = WorkerTask(request, store, self._hosts, self._cache)
                 error = task.run(self._agent_target, context)
             except AgentLostError as problem:
-                logger.warning("task %s is given back: %s", request.task_id, problem)
+                logger.warning(
+                    "task %s is returned to the cluster, to be run elsewhere: %s",
+                    request.task_id,
+                    problem,
+                )
                 text = error_text.short(error_text.broken_marks(str(problem)))
                 context.abort(grpc.StatusCode.UNAVAILABLE, text)
             except Exception as problem:
