@@ -215,9 +215,7 @@ class PymonikContext:
         """
         services = self._services
         if services is None:
-            self.logger.warning(
-                "no task runs here, so the file of %r is not put in its place", mat.worker_path
-            )
+            self.logger.warning("no task runs here: file %r is not put in place", mat.worker_path)
             return True
         if services.is_there(mat):
             return True

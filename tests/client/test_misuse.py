@@ -103,7 +103,7 @@ def test_a_run_of_a_machine_cannot_be_joined() -> None:
 def test_what_is_tried_again_needs_a_number() -> None:
     risky = task(retry_on=ValueError)(alone)
     with Pymonik(backend="inline"):
-        with pytest.raises(OptionsError, match=r"'alone' has retry_on= and no retries="):
+        with pytest.raises(OptionsError, match=r"'alone' has retry_on= but no retries="):
             risky.invoke()
         assert risky.invoke(pmk_retries=1).get() is None
     with Pymonik(backend="inline", task_options=TaskOptions(retries=1)):

@@ -134,7 +134,7 @@ def test_a_plain_context_has_no_objects(caplog: pytest.LogCaptureFixture) -> Non
         with pytest.raises(RuntimeError, match="no task runs here"):
             method("id")
     assert ctx.materialize_file(Materialize("/nowhere", "x", "0" * 64, False))
-    assert "not put in its place" in caplog.text
+    assert "not put in place" in caplog.text
 
 
 def test_where_a_task_runs_is_told(client: Pymonik, backend: str) -> None:

@@ -136,9 +136,7 @@ class RpcClient:
             self._sent.discard(call)
             call.cancel()  # nothing is waiting for it after Ctrl-C
             del call  # what is raised here keeps this frame: see `let_go`
-        raise ClusterError(
-            f"{self.endpoint}: the connection was closed while {name_of(method)} was under way"
-        )
+        raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was under way")
 
     def stop_sending(self) -> None:
         """End what is being sent, from any thread, and let no more be sent."""
@@ -177,9 +175,7 @@ class RpcClient:
                     raise self.given_up(last, patience) from None
                 logger.debug("%s: %s, trying again", name_of(method), error.code)
             if self.closing.wait(pause):
-                raise ClusterError(
-                    f"{self.endpoint}: the connection was closed while {name_of(method)} was tried"
-                )
+                raise ClusterError(f"{self.endpoint}: closed while {name_of(method)} was tried")
 
     def _whole(self, method: Any, answer: Any) -> Any:
         """Return an answer. gRPC gives None when a status came without the message before it."""
