@@ -48,7 +48,7 @@ def test_a_handle_is_made_of_an_id_of_the_session() -> None:
     assert (handle._client, handle._node.content) == (alone.scope, content)
     with pytest.raises(LookupError, match="'elsewhere'"):
         alone.stored.of_result(alone.scope, "elsewhere", "fake-session")
-    with pytest.raises(NoClientError, match="of session other"):
+    with pytest.raises(NoClientError, match="belongs to session other"):
         alone.stored.of_result(alone.scope, "there", "other")
 
 
