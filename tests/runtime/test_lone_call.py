@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pymonik import Pymonik, task
-from pymonik.runtime.executor.calls import Assignment, ExecutionServices
+from pymonik.runtime.executor.calls import Assignment, Durations, ExecutionServices
 from pymonik.runtime.executor.lone_call import call_alone, lone_arguments
 from pymonik.runtime.executor.restorer import Restorer
 from pymonik.runtime.executor.run import run
@@ -54,6 +54,21 @@ def test_a_call_gives_alone_what_it_gives_otherwise(
     ((expected,),) = records(step(function, *columns, name="f"))
     assert is_plain is (type(expected) in IMMEDIATE)
     assert value_of(record) == value_of(expected)
+
+
+def test_the_time_that_a_call_took_is_known_where_its_value_is_not_plain() -> None:
+    """By it an executor decides what it runs itself: a call alone begins before `run` does."""
+    program = Program((step(list, ("v", (1, 2)), name="f"),), 1)
+    seen: list[float] = []
+    durations = Durations()
+    durations.observe_element = lambda names, seconds: seen.append(seconds)  # type: ignore[method-assign]
+    subtasks, restore = Subtasks(8, False, True), Restorer(watch=False)
+    hosting = ExecutionServices("here", lambda c: c.load(), Page(), (), subtasks, restore)
+    hosting.durations, hosting.lazy = durations, cast(Any, True)
+    call = call_alone(program.steps[0], ((1, 2),), hosting)
+    call.began -= 100
+    list(run(Assignment(program, (), 0, 1), hosting, call))
+    assert [seconds > 100 for seconds in seen] == [True]
 
 
 def test_an_error_is_that_of_the_call() -> None:

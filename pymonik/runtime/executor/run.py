@@ -40,7 +40,8 @@ def run(
         yield run_lanes(runner, assignment.gang)
         return
     limits, subtasks = settings(), hosting.subtasks
-    began = reported = first = until = time.monotonic()
+    reported = first = until = time.monotonic()
+    began = reported if made is None else made.began
     start = stop = assignment.start
     while stop < assignment.stop:
         stop, is_noted = runner.advance(stop, until)
