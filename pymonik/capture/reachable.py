@@ -6,7 +6,9 @@ Enters: a function. Leaves: names and functions. Nothing is imported for it.
 from __future__ import annotations
 
 import functools
+import pickle
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,11 +26,17 @@ def cell_value(cell: Any) -> Any:
 _READERS = frozenset({"eval", "exec", "globals", "query"})
 # What finds the module of the script, whose attributes are global variables of its functions.
 _MAIN = "__main__"
-_MODULE_FINDERS = frozenset({_MAIN, "modules", "import_module"})
+_MODULE_FINDERS = frozenset({_MAIN, "import_module"})
+_TABLE_OF_MODULES = frozenset({"sys", "modules"})
+# Of code whose first constant is its docstring; before Python 3.13 that is None where it has none.
+_HAS_DOCSTRING = 0x4000000
 _WORD = re.compile(r"[^\W\d]\w*")
 # Of what a text may or may not mean, what can be taken along without harm.
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
-_HARMLESS = (*_PLAIN, types.FunctionType, types.ModuleType, type)
+_ATOMS = (bool, int, float, complex, str, bytes, type(None))
+_HARMLESS = (*_ATOMS, types.FunctionType, types.ModuleType, type)
+_CONTAINERS = (tuple, list, dict, set, frozenset)
+# Levels of containers that are looked into.
+_LEVELS = 8
 
 
 def names_in_texts(code: types.CodeType) -> Iterator[str]:
@@ -37,7 +45,11 @@ def names_in_texts(code: types.CodeType) -> Iterator[str]:
     Code that finds its own module, as `sys.modules[__name__]`, has names of attributes, too.
     """
     texts = [constant for constant in code.co_consts if type(constant) is str]
-    finds_module = not _MODULE_FINDERS.isdisjoint(code.co_names) or any(_MAIN in t for t in texts)
+    finds_module = (
+        not _MODULE_FINDERS.isdisjoint(code.co_names)
+        or _TABLE_OF_MODULES.issubset(code.co_names)
+        or any(_MAIN in text for text in texts if text is not _docstring(code))
+    )
     if finds_module or not _READERS.isdisjoint(code.co_names):
         for text in texts:
             yield from _WORD.findall(text)
@@ -52,7 +64,28 @@ def found_by_text(function: types.FunctionType) -> dict[str, Any]:
     """Return the global variables of a function that texts in its code may name."""
     space = function.__globals__
     words = set(names_in_texts(function.__code__)) & space.keys()
-    return {word: space[word] for word in words if isinstance(space[word], _HARMLESS)}
+    return {word: space[word] for word in words if _travels(space[word], _LEVELS)}
+
+
+def _docstring(code: types.CodeType) -> Any:
+    is_first = sys.version_info < (3, 13) or code.co_flags & _HAS_DOCSTRING
+    return code.co_consts[0] if is_first and code.co_consts else None
+
+
+def _travels(value: Any, levels: int) -> bool:
+    """Return whether a value, which may not even be meant, can be taken along without harm."""
+    if not isinstance(value, _CONTAINERS):
+        return isinstance(value, _HARMLESS)
+    items = [*value.keys(), *value.values()] if isinstance(value, dict) else list(value)
+    return levels > 0 and all(_travels(item, levels - 1) or _is_pickled(item) for item in items)
+
+
+def _is_pickled(item: Any) -> bool:
+    try:
+        pickle.dumps(item)
+    except Exception:  # of a class of the user's: whatever it raises
+        return False
+    return True
 
 
 def global_names(code: types.CodeType) -> Iterator[str]:

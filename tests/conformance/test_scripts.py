@@ -189,6 +189,35 @@ with Pymonik():
 """
 
 
+GUESSED = """
+import sys, threading
+from pymonik import Pymonik, task
+
+cache = {"lock": threading.Lock()}
+class Net:
+    cache = 1
+    def modules(self): return [1, 2]
+
+@task
+def layers(net):
+    "What cache is in __main__ is not meant."
+    return len(net.modules()) + net.cache
+
+@task
+def own(net): return sys.modules[__name__].Net.cache + net.cache
+
+with Pymonik():
+    print(layers.invoke(Net()).get(), own.invoke(Net()).get())
+"""
+
+
+def test_what_only_has_the_name_of_a_variable_keeps_no_task_from_being_sent(
+    run_script: Any, backend: str
+) -> None:
+    done = run_script(GUESSED, backend)
+    assert done.stdout.splitlines() == ["3 2"], done.stderr
+
+
 def test_tasks_find_what_they_name_of_the_script_in_its_module(
     run_script: Any, backend: str
 ) -> None:
