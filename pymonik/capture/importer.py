@@ -177,6 +177,11 @@ class _Loader:
 
         return FileReader(self)  # type: ignore[arg-type]  # asks for `path` alone
 
+    def get_data(self, path: str) -> bytes:
+        """Let `pkgutil.get_data` read these, too."""
+        with open(path, "rb") as file:
+            return file.read()
+
     def get_source(self, fullname: str) -> str:
         return self._source.text
 

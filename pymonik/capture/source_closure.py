@@ -81,7 +81,11 @@ def _text_of(spec: ModuleSpec) -> str:
 @lru_cache(maxsize=512)
 def _imports(text: str, package: str) -> tuple[str, ...]:
     modules: list[str] = []
-    for node in ast.walk(ast.parse(text)):
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):  # of another Python, maybe: its import says so, if it comes
+        return ()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -575,6 +575,29 @@ with Pymonik():
     assert script(source, {}) == ["(2, 1)", "(201, 200)", "(4, 3)"]
 
 
+def test_what_another_python_reads_and_data_beside_a_module_are_no_trouble(script: Any) -> None:
+    source = (
+        HEAD
+        + """
+import old
+@task
+def use():
+    return old.value()
+with Pymonik():
+    print(use.invoke().get())
+"""
+    )
+    init = """
+import pkgutil, sys
+if sys.version_info[0] == 2:
+    from . import two
+def value():
+    return pkgutil.get_data("old", "__init__.py")[:7]
+"""
+    files = {"old/__init__.py": init, "old/two.py": "print 'two'\n"}
+    assert script(source, files) == ["b'\\nimport'"]
+
+
 def test_a_module_imported_by_its_name_travels_and_is_part_of_the_key(
     script: Any, tmp_path: Path
 ) -> None:
