@@ -42,12 +42,18 @@ def test_a_call_that_has_ended_is_told_of_at_once() -> None:
     assert called == [handle]
 
 
-def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
-    alone, called = Alone(), []  # type: tuple[Alone, list[Any]]
+def lost_amid_a_plan() -> tuple[Alone, Any]:
+    """Give a client, amid a plan, and the handle of a value that nothing will bring."""
+    alone = Alone()
     handle = double.invoke(1, pymonik=alone.scope)
     alone.flush()
     alone.backend.lost.add(id(alone.backend.units[0].outputs))
     alone.state.plans_under_way = 1
+    return alone, handle
+
+
+def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
+    (alone, handle), called = lost_amid_a_plan(), []  # type: tuple[Any, list[Any]]
     alone.notifier.add_done_callback(handle, called.append)
     CALLBACKS.drain()
     assert called == []
@@ -59,11 +65,7 @@ def test_what_is_lost_is_told_of_when_no_plan_is_on_its_way() -> None:
 
 def test_a_value_whose_loss_was_told_is_awaited_no_more() -> None:
     """Where a thread is stopped between the two, the end of the client would fail once more."""
-    alone, seen = Alone(), []  # type: tuple[Alone, list[Any]]
-    handle = double.invoke(1, pymonik=alone.scope)
-    alone.flush()
-    alone.backend.lost.add(id(alone.backend.units[0].outputs))
-    alone.state.plans_under_way = 1
+    (alone, handle), seen = lost_amid_a_plan(), []  # type: tuple[Any, list[Any]]
     notifier = alone.notifier
     notifier.when_ended(handle, lambda: seen.append((notifier.watched(), len(notifier.watches))))
     assert notifier.watched() == (handle._node, handle._index)
