@@ -42,6 +42,7 @@ def hint_for_missing(name: Any) -> str:
     if file.startswith((paths["stdlib"], paths["platstdlib"])):
         return ""
     return (
-        f"the module {name!r} is here ({file}), but not there: it lies neither beside the script "
-        f"nor below the working folder. Set PYMONIK_LOCAL_MODULES={name} to send it along"
+        f"the module {name!r} is here ({file}), but not there: it lies neither beside the script, "
+        "nor below the working folder, nor in a folder that the script has put on sys.path. "
+        f"Set PYMONIK_LOCAL_MODULES={name} to send it along"
     )
