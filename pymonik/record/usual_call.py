@@ -1,8 +1,8 @@
 """The usual call: one like a call before, recorded by a single function.
 
 Enters: a task and its arguments. Leaves: a node in `pending`, and a handle. It takes numbers and
-handles of its own client, no keywords but `pymonik=`, and nothing around it has changed. All other
-calls are left to `Task.invoke` as it is written.
+handles of its own client, no keywords but `pymonik=`, or `delegate=True` inside a task, and nothing
+around it has changed. All other calls are left to `Task.invoke` as it is written.
 """
 
 from __future__ import annotations
@@ -109,12 +109,20 @@ def usual_first(record: F) -> F:
         # threads sees the other.
         if recorder.state.is_closed:
             recorder.state.check_open()
+        if kwargs and "delegate" in kwargs:
+            recorder.delegate(handle)
         return handle
 
     return cast("F", invoke)
 
 
 def _named(task: Any, keywords: dict[str, Any]) -> Any:
-    """Return the client that a call names, None where it says anything else."""
-    scope = keywords.get("pymonik") if len(keywords) == 1 and not task._signature.ours else None
+    """Return the client that a call names, or the task that it delegates for; else None."""
+    if len(keywords) != 1 or task._signature.ours:
+        return None
+    if keywords.get("delegate") is True:
+        scope = _scope_here()
+        # Inside a task the recorder is the scope: elsewhere nothing is delegated.
+        return scope if scope is not None and scope.ready is scope else None
+    scope = keywords.get("pymonik")
     return scope if getattr(type(scope), "__pymonik_role__", "") == "recorder" else None

@@ -24,6 +24,7 @@ from pymonik.system.structs import NamedTuple
 _BEGUN = struct.Struct("<qq")
 # The length of a pickle, and its checksum.
 _HEAD = struct.Struct("<II")
+_dumps = pickle.dumps
 
 
 class Mark(NamedTuple):
@@ -42,8 +43,13 @@ class ActivationLog:
 
     def move(self, numbers: memoryview, area: memoryview) -> None:
         """Be in other memory from now on, and empty: whoever holds this log writes there."""
-        self._numbers, self._area = numbers, area
-        self.mark = Mark(0, 0)
+        self._numbers, self._area, self._room = numbers, area, len(area)
+        self._size = self._chain = 0
+
+    @property
+    def mark(self) -> Mark:
+        """Where it ends now."""
+        return Mark(self._size, self._chain)
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -58,23 +64,25 @@ class ActivationLog:
 
     def push(self, entry: Any) -> bool:
         """Note an entry of plain types, records and contents; False where there is no room."""
-        data = pickle.dumps(entry, 5)
-        at, chain = self.mark
+        data = _dumps(entry, 5)
+        at = self._size
         begin = at + _HEAD.size
         end = begin + len(data)
-        if end > len(self._area):
+        if end > self._room:
             return False
-        chain = crc32(data, chain)
-        _HEAD.pack_into(self._area, at, len(data), chain)
-        self._area[begin:end] = data
-        self.cut(Mark(end, chain))
+        self._chain = chain = crc32(data, self._chain)
+        area = self._area
+        _HEAD.pack_into(area, at, len(data), chain)
+        area[begin:end] = data
+        self._size = end
+        # Last: an executor that dies before has not noted the entry.
+        self._numbers[self._place] = end
         return True
 
     def cut(self, mark: Mark) -> None:
         """Let the log end where it has ended before."""
-        self.mark = mark
-        # Last: an executor that dies before has not noted the entry.
-        self._numbers[self._place] = mark.size
+        self._size, self._chain = mark
+        self._numbers[self._place] = self._size
 
 
 def begun(data: bytes) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from pymonik.errors import NoClientError, SignatureError
 from pymonik.graph.ir import Element, taken
 from pymonik.graph.slots import Ref, Template
 from pymonik.record.current import CURRENT
+from pymonik.runtime.executor.subtasks import Subtasks
 from tests.client.fakes import FakeScope
 
 
@@ -148,6 +149,16 @@ def test_and_another_where_it_names_its_client() -> None:
     add.invoke(0, 0, pymonik=scope)
     entered = _entered(scope, lambda: add.invoke(1, 2, pymonik=scope))
     assert entered == ["invoke", "_named"]
+
+
+def test_and_another_that_delegates_inside_a_task() -> None:
+    inside: Any = Subtasks(2, False, True)
+    _entered(inside, lambda: add.invoke(0, 0))
+    handles: list[Any] = []
+    entered = _entered(inside, lambda: handles.append(add.invoke(1, 2, delegate=True)))
+    assert "record_call" not in entered
+    assert [inside.delegated] == handles
+    assert handles[0]._node is inside.recorded[1]
 
 
 def test_usual_calls_and_others_are_recorded_alike() -> None:

@@ -13,7 +13,7 @@ from pymonik.runtime.executor.activations import Activation, Callee, RecordedCal
 from pymonik.runtime.executor.calls import ExecutionServices
 from pymonik.runtime.executor.results import death_of
 from pymonik.runtime.executor.resume import DeathRecord
-from pymonik.values.content import Content
+from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.outcome import Failure
 from pymonik.wire.activation_log import entries
 
@@ -31,19 +31,19 @@ class ActivationStack:
         # Callees that the log names, by their numbers.
         self._logged: list[Callee] = []
         # The activation of which the log does not say all, by its place.
-        self._gap: int | None = None
+        self.gap: int | None = None
 
     @property
     def is_logged(self) -> bool:
         """Return whether the log says all: else no call may run whose end it could not tell."""
-        return self._gap is None
+        return self.gap is None
 
     def begin(self, at: tuple[int, int]) -> None:
         """Begin with nothing, for what a call has recorded; at: its element and step."""
         self._log.begin(*at)
         self.activations.clear()
         self._logged.clear()
-        self.errors, self._gap = [], None
+        self.errors, self.gap = [], None
 
     def push(self, activation: Activation) -> bool:
         """Begin a graph; False where it cannot be noted."""
@@ -63,9 +63,13 @@ class ActivationStack:
     def pop(self) -> None:
         """End the innermost graph: its value is that of the call that has recorded it."""
         ended = self._drop()
-        if self._gap == len(self.activations):
-            self._gap = None
-        self.end(ended.result)
+        if self.gap == len(self.activations):
+            self.gap = None
+        result = ended.result
+        if type(result) in IMMEDIATE:
+            self.end_plain(result)
+        else:
+            self.end(result)
 
     def end(self, record: Any) -> None:
         """Take the record of the step that ran."""
@@ -74,8 +78,19 @@ class ActivationStack:
         top = self.activations[-1]
         top.values.append(record)
         top.died = 0
-        if self._gap is None and (_is_shared(record) or not self._log.push((_VALUE, record))):
-            self._gap = len(self.activations) - 1
+        if self.gap is None and (_is_shared(record) or not self._log.push((_VALUE, record))):
+            self.gap = len(self.activations) - 1
+
+    def end_plain(self, value: Any) -> None:
+        """Take the record of the step that ran, which is an immediate."""
+        top = self.activations[-1]
+        values = top.values
+        values.append(value)
+        top.died = 0
+        # The last value of an inner graph is noted where the graph ends, which is next.
+        is_last = len(values) == len(top.steps) and len(self.activations) > 1
+        if self.gap is None and not is_last and not self._log.push((_VALUE, value)):
+            self.gap = len(self.activations) - 1
 
     def restore(self, at: tuple[int, int], death: DeathRecord) -> bool:
         """Become what an executor has left when it died; False when that is nothing."""

@@ -15,21 +15,23 @@ from typing import Any
 from pymonik.capture.definitions.arguments import load_argument
 from pymonik.capture.definitions.versions import as_seen_by
 from pymonik.graph.ir import CallSpec
-from pymonik.runtime.executor.calls import ExecutionServices, LoadedFunction, applied
+from pymonik.runtime.executor.calls import SHORT, ExecutionServices, LoadedFunction, applied
 from pymonik.runtime.executor.feed import value_for
 from pymonik.system.structs import NamedTuple
+from pymonik.values.content import IMMEDIATE
 from pymonik.values.outcome import Failure
 from pymonik.wire.program import StepCode
 
 Argument = tuple[Any, ...]
+_OPTIONS = StepCode._fields.index("options")
 
 
 class Callee:
     """What all calls of a spec share in an executor. code: the shared part of a `StepCode`."""
 
     __slots__ = (
-        "apply", "call_spec", "code", "function", "has_definitions", "is_large", "name", "number",
-        "pure", "seconds",
+        "apply", "call_spec", "code", "function", "has_definitions", "is_bare", "is_large",
+        "is_short", "name", "number", "options", "pure", "seconds",
     )  # fmt: skip
 
     def __init__(
@@ -43,26 +45,41 @@ class Callee:
         self.code, self.pure, self.call_spec = code, pure, spec
         # How long a call takes, where the program has said it or it is known anyhow.
         self.seconds = seconds
+        self.is_short = None if seconds is None else seconds <= SHORT
         content, self.name, keywords, context = code[:4]
         self.function = LoadedFunction(hosting, content)
         self.apply = applied(self.function, keywords, context)
         self.has_definitions, self.is_large = content.has_definitions, content.is_shared
+        # Whether it takes its arguments by position, and nothing else, with no look at classes.
+        self.is_bare = not (keywords or context or self.has_definitions)
+        self.options = code[_OPTIONS]
         # Its place among those that the log names.
         self.number = -1
 
 
 class RecordedCall(NamedTuple):
-    """One call. base: its number in a map, if it has one. spawn_key: where its seed is from."""
+    """One call. base: its number in a map, if it has one. spawn_keys: where its seed is from.
+
+    While it runs, it stands for the step of a program (`State.step`), which few calls ask for.
+    """
 
     callee: Callee
     args: tuple[Argument, ...]
-    spawn_key: Any
+    spawn_keys: Any
     base: int | None
     site: str
 
+    @property
+    def options(self) -> Any:
+        """The options of the step."""
+        return self.callee.options
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.code(), name)
+
     def code(self) -> StepCode:
         """Return it as a step of a program."""
-        return StepCode._make((*self.callee.code, (), True, self.site, self.base, self.spawn_key))
+        return StepCode._make((*self.callee.code, (), True, self.site, self.base, self.spawn_keys))
 
     def call(self, values: Sequence[Any]) -> Any:
         """Call the function, given the records of earlier steps."""
@@ -88,10 +105,16 @@ class Activation:
 
     __slots__ = ("died", "logged", "mark", "root", "steps", "unneeded", "value", "values")
 
-    def __init__(self, steps: list[RecordedCall], root: int | None, value: Any = None) -> None:
+    def __init__(
+        self,
+        steps: list[RecordedCall],
+        root: int | None,
+        value: Any = None,
+        unneeded: frozenset[int] | None = None,
+    ) -> None:
         self.steps, self.root, self.value = steps, root, value
         self.values: list[Any] = []
-        self.unneeded = _unneeded(steps, root)
+        self.unneeded = _unneeded(steps, root) if unneeded is None else unneeded
         self.died = 0
         self.mark: Any = None
         self.logged = 0
@@ -110,6 +133,20 @@ class Activation:
     def is_tail(self) -> bool:
         """Return whether the step that runs makes the value of the call, and is the last one."""
         return self.root == len(self.values) == len(self.steps) - 1
+
+
+def arguments_of(step: RecordedCall, values: Sequence[Any]) -> list[Any]:
+    """Make the arguments of a call, given the records of earlier steps."""
+    made = []
+    for argument in step.args:
+        kind, what = argument[0], argument[1]
+        if kind == "v":
+            made.append(what)
+        elif kind == "p" and type(record := values[what]) in IMMEDIATE:
+            made.append(record)
+        else:
+            made.append(value_of(argument, values))
+    return made
 
 
 def value_of(argument: Argument, values: Sequence[Any]) -> Any:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 # Durations kept per task: three is the fewest that has a median.
 _LAST = 3
+# Seconds up to which calls are short: those of a graph run where it was made, one after the other.
+SHORT = 0.005
 
 
 class GraphRunner(Protocol):
@@ -60,10 +62,16 @@ class Durations:
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, ...]] = {}
+        # Tasks whose last calls were all short: who has made another one may leave it unnoted.
+        self.short: set[str] = set()
 
     def observe_duration(self, name: str, seconds: float) -> None:
         """Note how long a call took."""
-        self._last[name] = (*self._last.get(name, ())[1 - _LAST :], seconds)
+        self._last[name] = last = (*self._last.get(name, ())[1 - _LAST :], seconds)
+        if len(last) == _LAST and max(last) <= SHORT:
+            self.short.add(name)
+        else:
+            self.short.discard(name)
 
     def observe_element(self, names: Sequence[str], seconds: float) -> None:
         """Note how long an element took; its steps, given by name, are taken for alike."""

@@ -17,13 +17,10 @@ from typing import Any
 
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.activation_stack import ActivationStack
-from pymonik.runtime.executor.activations import (
-    Activation,
-    Callee,
-    RecordedCall,
-)
+from pymonik.runtime.executor.activation_template import ActivationTemplates
+from pymonik.runtime.executor.activations import Activation, Callee, RecordedCall, arguments_of
 from pymonik.runtime.executor.attempts import attempt
-from pymonik.runtime.executor.calls import ExecutionServices
+from pymonik.runtime.executor.calls import SHORT, ExecutionServices
 from pymonik.runtime.executor.left_over import record_again
 from pymonik.runtime.executor.lowering import Callees, activation_of
 from pymonik.runtime.executor.results import failure_of, frozen
@@ -37,7 +34,7 @@ from pymonik.wire.program import StepCode
 
 # Seconds after which what is left is handed out, if executors have nothing to do: to hand it out
 # costs a plan and some units, about a tenth of it. What is known to take longer does not run here.
-_BEAT = 0.005
+_BEAT = SHORT
 # The limit while all executors are busy: calls queued behind this one may start this much later.
 _AMONG_BUSY = 0.1
 
@@ -48,6 +45,7 @@ class LazyTasks:
     def __init__(self, hosting: ExecutionServices) -> None:
         self._hosting, self._subtasks, self._page = hosting, hosting.subtasks.made(), hosting.page
         self._callees = Callees(hosting)
+        self._templates = ActivationTemplates()
         self._stack = ActivationStack(hosting)
         self.errors: list[Failure] = []
         self._began = self._now = self._until = 0.0
@@ -79,6 +77,9 @@ class LazyTasks:
         """Run what is on the stack; return the record of the value of a call, as `run` does."""
         self._began = self._now = time.perf_counter()
         self._until, limit, stack = 0.0, settings().unit_seconds, self._stack
+        self._new_context = self._hosting.contexts.maker()
+        short, numbers = self._hosting.durations.short, self._page.numbers
+        soon, late = self._began + _BEAT, self._began + limit
         while True:
             top = stack.activations[-1]
             at = len(top.values)
@@ -89,39 +90,86 @@ class LazyTasks:
                 stack.pop()
             elif at in top.unneeded:
                 stack.end(None)
-            elif self._must_leave(top.steps[at].callee, limit):
-                record = self._handed_out()
-                break
-            elif (ended := self._call(top.steps[at], top)) is not None:
-                record = self._handed_out(*ended)
-                break
+            else:
+                callee = top.steps[at].callee
+                is_short = callee.name in short if callee.is_short is None else callee.is_short
+                # As `_must_leave` does of most calls: they are short, and there is time.
+                has_time = self._now <= soon or (self._now <= late and not numbers[IDLE])
+                stays = is_short and has_time and stack.gap is None
+                if not stays and self._must_leave(callee, limit):
+                    record = self._handed_out()
+                    break
+                if (ended := self._call(top.steps[at], top)) is not None:
+                    record = self._handed_out(*ended)
+                    break
         running.STATE.begin(step, number, 1)
         self.errors = [failure for failure in stack.errors if failure is not record]
         return record
 
     def _call(self, step: RecordedCall, top: Activation) -> tuple[Any] | None:
         """Run a step; return what stands for its value when its own graph is to run elsewhere."""
-        code, values, began = step.code(), top.values, self._now
-        outcome = attempt(
-            code,
+        hosting, values, began, callee = self._hosting, top.values, self._now, step.callee
+        raised = None
+        # As `attempt` does, which goes on with what is raised. Nothing here has a limit.
+        running.STATE.begin(step, 0, 1 + top.died)
+        try:
+            if callee.is_bare:
+                function, arguments = callee.function(), arguments_of(step, values)
+                outcome = self._new_context().run(function, *arguments)
+            else:
+                outcome = step.call(values)
+        except BaseException as error:
+            raised = error
+        if raised is not None:
+            outcome, raised = self._failed(step, top, raised), None  # else a cycle would hold it
+        elif running.CHANGES or hosting.restore.is_changed():
+            hosting.restore()
+        self._now = time.perf_counter()
+        if self._now - began > SHORT or callee.name not in hosting.durations.short:
+            hosting.durations.observe_duration(callee.name, self._now - began)
+        recorded = self._subtasks.recorded
+        if not recorded and type(outcome) in IMMEDIATE:
+            self._stack.end_plain(outcome)
+            return None
+        if type(outcome) is not Failure and (
+            recorded or getattr(type(outcome), "__pymonik_role__", "") == "handle"
+        ):
+            if self._is_begun_alike(step, outcome):
+                return None
+            outcome = self._diverted(step.code(), outcome)
+            if self._subtasks.has_work:
+                return self._entered(step.code(), outcome)
+        self._stack.end(self._frozen(step.code(), outcome))
+        return None
+
+    def _is_begun_alike(self, step: RecordedCall, value: Any) -> bool:
+        """Begin the graph that a call has recorded, where it is like one before; else do nothing.
+
+        value: that of the call.
+        """
+        if self._stack.gap is not None:
+            return False
+        own = step.options or DEFAULTS
+        activation = self._templates.activation_of(self._subtasks, value, own, running.STATE)
+        if activation is None or not self._begun(activation):
+            return False
+        self._subtasks.drop_call()
+        if running.CLEANUPS:
+            running.clean_up()
+        return True
+
+    def _failed(self, step: RecordedCall, top: Activation, error: BaseException) -> Any:
+        """Go on where the first attempt has raised an error."""
+        values = top.values
+        return attempt(
+            step.code(),
             0,
             top.died,
             self._hosting,
             lambda: step.call(values),
             lambda: step.failures(values),
+            error,
         )
-        self._now = time.perf_counter()
-        self._hosting.durations.observe_duration(code.name, self._now - began)
-        if type(outcome) in IMMEDIATE and not self._subtasks.recorded:
-            self._stack.end(outcome)
-            return None
-        is_handle = getattr(type(outcome), "__pymonik_role__", "") == "handle"
-        if type(outcome) is not Failure and (is_handle or self._subtasks.recorded):
-            outcome = self._diverted(code, outcome)
-            if self._subtasks.has_work:
-                return self._entered(code, outcome)
-        self._stack.end(self._frozen(code, outcome))
-        return None
 
     def _diverted(self, code: StepCode, value: Any) -> Any:
         try:
@@ -146,13 +194,18 @@ class LazyTasks:
         except Exception:  # whatever objects of the user do: the compiler finds the call it is of
             activation = None
         if activation is not None and activation.steps:
+            self._templates.note(nodes, root, activation, code.options or DEFAULTS)
             activation.value = record
-            # Not begun where nothing of it would run: recording it anew has a price.
-            may_run = self._may_run(activation.steps[0].callee, activation)
-            if (may_run or self._stack.activations) and self._stack.push(activation):
+            if self._begun(activation):
                 return None
         self._subtasks.put_back(nodes)
         return (record if handle is None else handle,)
+
+    def _begun(self, activation: Activation) -> bool:
+        """Begin a graph, where it may run here and can be noted."""
+        # Not begun where nothing of it would run: recording it anew has a price.
+        may_run = self._may_run(activation.steps[0].callee, activation)
+        return (may_run or bool(self._stack.activations)) and self._stack.push(activation)
 
     def _frozen(self, code: StepCode, value: Any) -> Any:
         if running.CLEANUPS:

@@ -56,7 +56,7 @@ def _recorded(step: RecordedCall, entries: list[Any], subtasks: Subtasks) -> Any
             entries[number] = subtasks.failed_call(entries[number])
     slots = tuple([_slot(argument, entries, subtasks) for argument in step.args])
     # An element of a map has a seed of its own, which the key of a single call has not.
-    key = step.spawn_key if step.base is None else seeds.seed_at(step.spawn_key, 0, step.base)
+    key = step.spawn_keys if step.base is None else seeds.seed_at(step.spawn_keys, 0, step.base)
     callee = step.callee
     if callee.call_spec is None:  # it was made where another executor has died
         callee.call_spec = spec_of_step(step.code(), callee.function.content, len(slots))

@@ -73,7 +73,7 @@ class Subtasks(Recorder, Scope):
         self.diverted: ResultHandle[Any] | None = None
         # Seconds that a call takes of a unit that hands back what it has not begun.
         self.each: float | None = None
-        self._delegated: Any = None
+        self.delegated: Any = None
         # What calls that have ended have recorded: it leaves with the unit.
         self._kept: list[Any] = []
         # The calls that store what the running call has put, by the addresses of the puts.
@@ -133,9 +133,9 @@ class Subtasks(Recorder, Scope):
 
     def delegate(self, handle: Any) -> None:
         """Let the value of a call stand for the value of the running task."""
-        if self._delegated is not None:
+        if self.delegated is not None:
             raise OptionsError("a task delegates once: two calls were made with delegate=True")
-        self._delegated = handle
+        self.delegated = handle
 
     def describe(self, handle: Any, hints: bool = False) -> str:
         """Describe a handle, without a hint: no value can be asked for."""
@@ -152,12 +152,12 @@ class Subtasks(Recorder, Scope):
         return take_back(self.pending, handle, self._given_up)
 
     def drop_call(self) -> None:
-        """Forget what a failed call has recorded."""
+        """Forget what a call has recorded: it failed, or its calls run here already."""
         self.recorded.clear()
         self._given_up.clear()
         self.names.clear()
         self._made.clear()
-        self._delegated = None
+        self.delegated = None
 
     def reset(self) -> None:
         """Forget what all calls of a unit have recorded: it has failed outside of them."""
@@ -169,7 +169,7 @@ class Subtasks(Recorder, Scope):
 
     def divert(self, value: Any) -> Any:
         """Take over what a call has recorded; when its value holds handles, note the divert."""
-        delegated, self._delegated = self._delegated, None
+        delegated, self.delegated = self.delegated, None
         if delegated is not None:
             if value is not None and value is not delegated:
                 self.drop_call()

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pymonik.capture.importer import IMPORTER
+from pymonik.record.current import CURRENT
 from pymonik.runtime.executor import mappings
 from pymonik.runtime.executor.call_contexts import CallContexts
 from pymonik.runtime.executor.calls import Assignment, ExecutionServices
@@ -225,4 +226,6 @@ def _lazy_tasks(services: ExecutionServices) -> Any:
     """Return what runs graphs that calls record; executors in which none does start without."""
     from pymonik.runtime.executor.lazy_tasks import LazyTasks
 
+    # Calls run in copies of this context: from now on their first `invoke` finds the recorder made.
+    CURRENT.set(services.subtasks.made())
     return LazyTasks(services)
