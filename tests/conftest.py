@@ -30,6 +30,8 @@ from pymonik.system.conditions import SafeCondition
 from pymonik.system.held_locks import held_here
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Fixtures that run a script in a process of its own.
+SCRIPTS = frozenset({"run_script", "script"})
 STEERING = ("PYMONIK_BACKEND", "PYMONIK_ENDPOINT", "PYMONIK_PARTITION", "AKCONFIG", "AK_ENDPOINT")
 # Every graph of the tests is checked against the laws of the IR after every pass.
 os.environ["PYMONIK_VERIFY"] = "1"
@@ -66,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "names_partitions: it needs partitions of certain names",
         "recorded: what recording does, and no backend: on a cluster it is thorough",
         "deep: thousands of dependency levels, minutes on a real cluster",
+        "each_backend: each of its cases shows something of its own on each backend",
     ):
         config.addinivalue_line("markers", marker)
     endpoint = config.getoption("--endpoint")
@@ -139,7 +142,7 @@ def certificates(endpoint: str) -> dict[str, str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what takes long; leave out what a cluster that is already there cannot run."""
-    shown: set[str] = set()
+    shown: set[tuple[str, Any]] = set()
     for item in items:
         if not {"ledger", "gate"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("shares_files")
@@ -149,15 +152,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_recorded = item.get_closest_marker("recorded") is not None
         if backend == "emulator" and (optimize is False or is_recorded):
             item.add_marker("thorough")
-        # Scripts are processes, with more of them behind. Of a row of them each runs on executors
-        # here; on a cluster the first will do. In the script's own process, and where nothing is
-        # optimized, programs take the ways that others in this process show.
-        is_script = "run_script" in getattr(item, "fixturenames", ())
+        # In the script's own process, and where nothing is optimized, programs take the ways that
+        # others in this process show.
+        is_script = not SCRIPTS.isdisjoint(getattr(item, "fixturenames", ()))
         if backend == "inline" and (optimize is False or is_script):
             item.add_marker("thorough")
-        if backend == "emulator" and is_script:
-            row = item.nodeid.partition("[")[0]
-            if row in shown:
+        # Of a row of cases each runs on executors here; elsewhere the first will do. Scripts are
+        # processes, with more of them behind: there the first of a file will.
+        if backend in ("inline", "emulator") and not item.get_closest_marker("each_backend"):
+            row = item.nodeid.partition("::" if is_script else "[")[0], backend
+            if row in shown and not item.get_closest_marker("thorough"):
                 item.add_marker("thorough")
             shown.add(row)
     if not config.getoption("--endpoint"):

@@ -44,11 +44,11 @@ LEFT_OUT = {
 }
 
 
-# Each other peer takes as long as ours: one shows that peers are measured alike.
+# Each other peer takes as long as ours.
 @pytest.mark.parametrize(
     "peer",
     [
-        pytest.param(peer, marks=[] if peer in ("pymonik", "threads") else [pytest.mark.thorough])
+        pytest.param(peer, marks=[] if peer == "pymonik" else [pytest.mark.thorough])
         for peer in PEERS
     ],
 )

@@ -20,6 +20,7 @@ def figures() -> dict[tuple[str, str], Figure]:
     return {(f.program, f.side): f for f in measure(list(PROGRAMS), [0.0], quick=True)}
 
 
+@pytest.mark.thorough
 def test_an_eager_call_is_three_requests_and_its_value_two(
     figures: dict[tuple[str, str], Figure],
 ) -> None:
@@ -57,6 +58,7 @@ def test_an_unknown_program_is_answered_with_the_known(capsys: pytest.CaptureFix
     assert "no program 'nothing'; there are map, stencil" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_the_command_line_prints_plain_data() -> None:
     options = ["--quick", "--only", "chain", "--latency", "0", "-o", "json"]
     done = subprocess.run(

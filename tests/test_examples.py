@@ -100,6 +100,7 @@ def expected() -> Any:
 
 
 # Each computes two sets of figures; a loaded machine takes long.
+@pytest.mark.thorough
 @pytest.mark.timeout(540)
 @pytest.mark.parametrize(
     ("arguments", "backend"),

@@ -11,6 +11,7 @@ import pytest
 from pymonik import Pymonik
 from pymonik.emulator import Emulator
 from tests.conformance.programs import add, inc, square, total
+from tests.rows import shortened
 
 METHODS = {
     "declare": "CreateResultsMetaData",
@@ -44,7 +45,7 @@ def arrays() -> Any:
 
 
 @pytest.mark.parametrize("optimize", [True, False])
-@pytest.mark.parametrize("program", [reduction, stencil, tree, arrays])
+@pytest.mark.parametrize("program", shortened([stencil, arrays, reduction, tree], 2))
 def test_an_estimate_counts_what_the_cluster_is_sent(
     emulated_cluster: Emulator, program: Callable[[], Any], optimize: bool
 ) -> None:

@@ -15,6 +15,7 @@ from armonik.protogen.common.sessions_common_pb2 import GetSessionRequest
 
 from pymonik.emulator import Emulator, SilentStream
 from tests.conftest import PATIENCE, script_environment
+from tests.rows import shortened
 
 PROGRAM = """
 import sys, time
@@ -58,7 +59,7 @@ def status_after(cluster: Emulator, tmp_path: Path, body: str, settings: str = "
     return SessionStatus.Name(session.status).removeprefix("SESSION_STATUS_"), session, done
 
 
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("body", shortened(BODIES, 3))
 def test_a_client_without_a_block_ends_its_session(
     cluster: Emulator, tmp_path: Path, body: str
 ) -> None:

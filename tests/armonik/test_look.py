@@ -24,6 +24,7 @@ from tests.armonik.conftest import Connect
 from tests.cli.conftest import pymonik_command
 from tests.emulator.conftest import gate
 from tests.emulator.plain_cluster import Client, Gate, emulator, eventually
+from tests.rows import shortened
 
 __all__ = ["gate", "pymonik_command"]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -172,7 +173,7 @@ def test_a_task_that_was_tried_again_is_one_task(plain: Emulator, tmp_path: Path
     assert dict(found["output of die_once 1"].facts)["attempts"] == "2"
 
 
-@pytest.mark.parametrize("form", ["svg", "html", "dot", "mermaid", "json", "graphml"])
+@pytest.mark.parametrize("form", shortened(["svg", "html", "dot", "mermaid", "json", "graphml"]))
 def test_every_format_has_the_status(plain: Emulator, pymonik_command: Command, form: str) -> None:
     with Client(plain.endpoint) as client:
         wrong, _ = client.run("error", text="why not")

@@ -131,6 +131,7 @@ def test_a_failed_upload_is_the_error_of_all() -> None:
 # ----- sizes
 
 
+@pytest.mark.thorough
 def test_twenty_thousand_calls_as_written_take_twenty_submissions() -> None:
     with Pymonik(backend="dry-run", optimize=False) as client:
         calls = inc.map_invoke(range(20_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,11 @@ from click.testing import CliRunner
 
 from pymonik.cli.app import app
 from tests.conftest import PATIENCE, script_environment
+from tests.forks import Forks
 
 Result = subprocess.CompletedProcess[str]
+# What runs commands of this process, once there was one.
+_forks: list[Forks] = []
 
 
 @pytest.fixture
@@ -23,16 +27,28 @@ def pymonik_command(tmp_path: Path) -> Callable[..., Result]:
     def run(*args: str, **files: str) -> Result:
         for name, text in files.items():
             (tmp_path / f"{name}.py").write_text(text)
-        return subprocess.run(
-            [sys.executable, "-m", "pymonik", *args],
-            cwd=tmp_path,
-            env=script_environment(COLUMNS="80"),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        return command(tmp_path, *args)
 
     return run
+
+
+def command(folder: Path, *args: str) -> Result:
+    """Run `pymonik ARGS…` in a folder, in a terminal of 80 columns."""
+    environment = script_environment(COLUMNS="80")
+    if hasattr(os, "fork"):
+        if not _forks:
+            _forks.append(Forks(environment))
+        if _forks[0].fits(environment):
+            return _forks[0].run(args, folder, environment)
+    return subprocess.run(
+        [sys.executable, "-m", "pymonik", *args],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from .conftest import BACKENDS, Connect, settings_of
 from .programs import add, identity, inc, note, pair, pass_gate, square, total
 from .seams import PATIENCE, Other, Seam
 
+pytestmark = pytest.mark.each_backend
+
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

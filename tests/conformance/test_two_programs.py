@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import PATIENCE, Ledger, script_environment
+from tests.cli.conftest import command
+from tests.conftest import Ledger
+from tests.rows import shortened
 
 from .conftest import HERE
 
@@ -29,7 +29,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("title", CHANGES)
+@pytest.mark.parametrize("title", shortened(CHANGES))
 def test_a_class_that_changes_before_the_flush_keeps_no_wrong_value(
     run_script: Any, backend: str, ledger: Ledger, title: str
 ) -> None:
@@ -121,6 +121,7 @@ def test_a_saved_graph_runs_where_its_script_is_not(tmp_path: Path, engine: str)
     assert [value for value in EXPECTED if value not in ran.stdout] == []
 
 
+@pytest.mark.thorough
 def test_graphs_of_one_script_and_its_classes_do_not_differ(tmp_path: Path) -> None:
     (tmp_path / "saved.py").write_text(SAVED)
     (tmp_path / "helper.py").write_text(HELPER)
@@ -132,18 +133,6 @@ def test_graphs_of_one_script_and_its_classes_do_not_differ(tmp_path: Path) -> N
     assert command(tmp_path, "graph", "save", "c.pmk", "saved.py").returncode == 0
     changed = command(tmp_path, "graph", "diff", "a.pmk", "c.pmk", "-o", "json")
     assert changed.stdout != same.stdout
-
-
-def command(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pymonik", *args],
-        cwd=folder,
-        env=script_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 KEPT = """

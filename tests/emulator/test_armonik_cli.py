@@ -73,6 +73,7 @@ def ask(cluster: Emulator) -> Ask:
     return lambda *arguments: yaml.safe_load(said(cluster, *arguments, "--output", "yaml"))
 
 
+@pytest.mark.thorough
 def test_it_lists_sessions(ask: Ask, session: str) -> None:
     assert {row["SessionId"]: row["Status"] for row in ask("session", "list")} == {
         session: "Closed"
@@ -90,6 +91,7 @@ def test_it_lists_tasks_with_their_errors(ask: Ask, session: str) -> None:
     assert shown["Options"]["PartitionId"] == "other"
 
 
+@pytest.mark.thorough
 def test_it_lists_results_by_name(ask: Ask, session: str) -> None:
     [named] = ask("result", "list", "--filter", "name='three'")
     assert (named["SessionId"], named["Status"]) == (session, "Completed")
@@ -103,10 +105,12 @@ def test_it_downloads_a_result(ask: Ask, cluster: Emulator, session: str, tmp_pa
     assert file.read_bytes().startswith(b"PYMK")
 
 
+@pytest.mark.thorough
 def test_it_lists_partitions(ask: Ask, session: str) -> None:
     listed = {row["Id"]: row["PodReserved"] for row in ask("partition", "list")}
     assert listed == {"pymonik": 2, "other": 1}
 
 
+@pytest.mark.thorough
 def test_it_shows_the_cluster(ask: Ask, cluster: Emulator) -> None:
     assert ask("cluster", "health")

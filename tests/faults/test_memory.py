@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from .conftest import linux_only
 
 PROBE = '''
@@ -84,11 +86,13 @@ def check(beside: float, worker: float, after: float) -> None:
     assert after <= -0.7
 
 
+@pytest.mark.thorough
 @linux_only
 def test_an_array_mapped_over_exists_once_beside_the_users_own(run_script: Any) -> None:
     check(*share(run_script, "map"))
 
 
+@pytest.mark.thorough
 @linux_only
 def test_an_array_put_exists_once_beside_the_users_own(run_script: Any) -> None:
     check(*share(run_script, "put"))
@@ -123,6 +127,7 @@ with Pymonik(backend="local", workers=2) as client:
 )
 
 
+@pytest.mark.thorough
 @linux_only
 def test_nothing_grows_over_a_million_dropped_tasks(run_script: Any) -> None:
     done = run_script(DROPPED)

@@ -21,9 +21,10 @@ from pymonik.errors import PymonikError
 from pymonik.wire import envelope
 from tests.armonik.conftest import started
 from tests.conftest import PATIENCE
+from tests.rows import shortened
 from tests.wire.mutations import changed_bytes, changed_field
 
-SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(4, 64))]
+SEEDS = shortened(range(64), 2)
 CALLS = 4
 
 

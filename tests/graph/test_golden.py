@@ -33,6 +33,7 @@ def test_both_sides_of_a_pair_give_the_same_values(name: str, pair: Pair) -> Non
     assert with_pass == without
 
 
+@pytest.mark.thorough
 def test_some_pairs_keep_values_and_some_have_effects() -> None:
     found = [golden.values(name, pair, with_pass=True) for name, pair in PAIRS]
     assert sum(bool(values) for values, _ in found) > 40

@@ -24,6 +24,7 @@ from pymonik.runs.store import _COLUMNS, RunStore
 from pymonik.runs.trace import chrome, timeline
 from pymonik.values.content import Content
 from tests.analysis.test_foreign_files import mutated
+from tests.rows import shortened
 
 
 @task
@@ -53,7 +54,7 @@ def look() -> None:
         compiled(of_brief(graph))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", shortened(range(4)))
 def test_a_run_with_other_fields_is_refused_or_shown(database: Path, seed: int) -> None:
     choose = random.Random(seed)
     look()
@@ -73,7 +74,7 @@ def test_a_run_with_other_fields_is_refused_or_shown(database: Path, seed: int) 
     assert refused
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", shortened(range(4)))
 def test_a_database_with_other_bytes_is_refused_or_shown(database: Path, seed: int) -> None:
     choose = random.Random(seed)
     data = database.read_bytes()
@@ -132,7 +133,7 @@ def test_a_row_inflates_within_bounds(database: Path) -> None:
     assert peak < 150 << 20
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", shortened(range(4)))
 def test_a_cached_value_with_other_bytes_is_made_anew(tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
     store = Values(tmp_path / "values")
