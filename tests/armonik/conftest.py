@@ -65,9 +65,9 @@ def settle(emulator: Emulator) -> None:
     emulator.counters.reset()
 
 
-@pytest.fixture(scope="module", params=GENERATIONS)
+@pytest.fixture(scope="session", params=GENERATIONS)
 def generations(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """A cluster of each generation, shared by the tests of a module."""
+    """A cluster of each generation, shared by all tests of this process."""
     with started(generation=request.param, partitions=BOTH) as emulator:
         yield emulator
 
@@ -79,9 +79,9 @@ def generation(generations: Emulator) -> Emulator:
     return generations
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared() -> Iterator[Emulator]:
-    """A cluster shared by the tests of a module."""
+    """A cluster shared by all tests of this process."""
     with started(partitions=BOTH) as emulator:
         yield emulator
 
