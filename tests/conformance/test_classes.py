@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.rows import shortened
+
 HEAD = """
 import sys
 from pymonik import Pymonik, Task, task
@@ -653,7 +655,7 @@ with Pymonik():
 }
 
 
-@pytest.mark.parametrize("title", PROGRAMS)
+@pytest.mark.parametrize("title", shortened(PROGRAMS, 14))
 def test_in_a_script(run_script: Any, backend: str, title: str) -> None:
     head, program = HEAD, PROGRAMS[title]
     if program.startswith("\nfrom __future__"):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.rows import shortened
+
 HEAD = """
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -74,7 +76,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-@pytest.mark.parametrize("title", PROGRAMS)
+@pytest.mark.parametrize("title", shortened(PROGRAMS, 2))
 def test_in_a_script(run_script: Any, backend: str, title: str, start: str) -> None:
     done = run_script(HEAD + PROGRAMS[title].replace("{0}", start), backend)
     assert done.returncode == 0, done.stderr

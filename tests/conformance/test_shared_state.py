@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.rows import shortened
+
 HEAD = """
 from pymonik import Pymonik, task
 
@@ -236,7 +238,7 @@ with Pymonik(workers=1):
 }
 
 
-@pytest.mark.parametrize("title", PROGRAMS)
+@pytest.mark.parametrize("title", shortened(PROGRAMS, 8))
 def test_in_a_script(run_script: Any, backend: str, title: str) -> None:
     done = run_script(HEAD + PROGRAMS[title], backend)
     assert done.returncode == 0, done.stderr
