@@ -1,7 +1,7 @@
 """What a backend is: five methods that all have, and protocols for what only some can do.
 
 Whoever needs one of these protocols asks the traits of the backend for it and is handed an object,
-or None: there is no method that does nothing, and nobody compares names.
+or None: nobody calls a method in vain, and nobody compares names.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Recording appends `Call` calls and maps, and `Put`s (`nodes`); the pass `vectorize` turns them into
 `Map`s, which the later passes and lowering read. `External`s, what other programs make, are used
-and stand in no graph. Nodes are not changed once they are recorded: what is known of their values
-stands beside them (`value_state`). A call that is replaced stays, and the graph has an alias.
+and stand in no graph. What a node means does not change once it is recorded: what is known of its
+values stands beside it (`value_state`). A call that is replaced stays, and the graph has an alias.
 
 What the arguments of calls and maps are, slot values and columns, stands in `slots` and `columns`.
 

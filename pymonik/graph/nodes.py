@@ -1,9 +1,10 @@
 """The nodes that recording makes: calls and maps, objects put, values of other programs.
 
-Enters: what recording captured. Leaves: nodes, which are never written to once they are recorded: a
-pass or a flush that wants another call makes a `StandIn`. What is known of the values of a node
-changes as the program runs, and stands beside it: see `value_state`. What passes make of calls are
-the maps of `ir`.
+Enters: what recording captured. Leaves: nodes, whose meaning never changes once they are recorded:
+a pass or a flush that wants another call makes a `StandIn`. A flush lets go of what the arguments
+of a node hold alive, and these are made from what was captured when they are first asked for. What
+is known of the values of a node changes as the program runs, and stands beside it: see
+`value_state`. What passes make of calls are the maps of `ir`.
 """
 
 from __future__ import annotations

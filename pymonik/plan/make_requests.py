@@ -27,6 +27,7 @@ from pymonik.plan.requests import (
     packed,
     result_name,
 )
+from pymonik.plan.sizes import bytes_of_task
 from pymonik.plan.stored_objects import StoredObjects
 from pymonik.plan.unit import Unit, ValueLocation
 from pymonik.settings import settings
@@ -238,8 +239,6 @@ def _submissions(entries: Sequence[TaskSubmission]) -> Iterator[Submit]:
     entries = consumers_first(entries)
     for start in range(0, len(entries), limits.submit_units):
         batch = entries[start : start + limits.submit_units]
-        # Bytes of an entry at most: its two ids, and one for each input, with their tags and
-        # lengths.
-        for part in packed(batch, limits.request_bytes, lambda e: 78 + 38 * len(e.inputs)):
+        for part in packed(batch, limits.request_bytes, bytes_of_task):
             common = Counter(entry.placement for entry in part).most_common(1)
             yield Submit(part, common[0][0])

@@ -47,6 +47,14 @@ def size_of(request: ClusterRequest) -> int:
     return _field(_ID) + common + sum(_field(_task(e, request.placement)) for e in request.entries)
 
 
+def bytes_of_task(entry: TaskSubmission) -> int:
+    """Return the bytes of a task of a submission, with its options.
+
+    A submission says those that most of its tasks have once: by so much it may be smaller.
+    """
+    return _field(_task(entry, None))
+
+
 def _field(size: int) -> int:
     return 1 + _varint(size) + size
 
@@ -64,7 +72,7 @@ def _stream(stored: ClusterObject) -> int:
     return _field(2 * _field(_ID)) + whole * _field(CHUNK) + (_field(rest) if rest else 0)
 
 
-def _task(entry: TaskSubmission, common: Placement) -> int:
+def _task(entry: TaskSubmission, common: Placement | None) -> int:
     size = (2 + len(entry.inputs)) * _field(_ID)
     if entry.placement != common:
         size += _field(_placement(entry.placement, 0))

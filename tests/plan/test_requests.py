@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pymonik.plan.make_requests as sending_module
-from pymonik import Pymonik, Task
+from pymonik import Pymonik, Task, TaskOptions
 from pymonik.backend.dry_run import DryRunBackend
 from pymonik.plan.make_requests import SubmissionContext
 from pymonik.plan.plan import Plan
@@ -79,6 +79,17 @@ def test_creations_are_split_by_bytes(limits: Any) -> None:
         assert all(size > 50_000 - 10_000 for size in created[:-1])
         assert all(size < 51_000 for size in created)
         del ends
+
+
+def test_options_of_tasks_count_in_the_bytes_of_a_submission(limits: Any) -> None:
+    limits(request_bytes=50_000)
+    with recording(optimize=False) as client:
+        options = [{"custom": f"{n} " + 5_000 * "x"} for n in range(20)]
+        kept = [inc.invoke(1, task_options=TaskOptions(options=given)) for given in options]
+        submits = [request for request in client.plan().requests if request.kind == "submit"]
+        assert sum(request.count for request in submits) == 20
+        assert all(request.size < 51_000 for request in submits)
+        del kept
 
 
 @settings(

@@ -1,9 +1,9 @@
 """The ArmoniK backend: plans go to a control plane, values come back when they are wanted.
 
-Enters: plans. Leaves: filled outputs. How a plan becomes requests stands in `plan.requests`; what
-a lost result means, by `aborts`; when records are fetched, by `fetch`, and how they are read, by
-`unpack`; who is open, by `tracker`; which objects have ids, by `objects`; what is left in the end,
-by `drain`.
+Enters: plans. Leaves: filled outputs. How a plan becomes requests stands in `plan.make_requests`;
+what a lost result means, by `aborts`; when records are fetched, by `fetch`, and how they are read,
+by `unpack`; who is open, by `tracker`; which objects have ids, by `objects`; what is left in the
+end, by `drain`.
 """
 
 from __future__ import annotations

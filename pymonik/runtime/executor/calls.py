@@ -2,7 +2,7 @@
 
 Enters: a program, its inputs, a range of elements. Leaves: functions that call the user's code for
 an element, and `Report`s. Which calls are made, and what becomes of their values, is the business
-of `run`.
+of `step_runner`, and of `plain` and `plain_lane` where less has to be kept.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class GraphRunner(Protocol):
 class Durations:
     """Seconds of calls, by the names of tasks, as an executor has seen them: its own work only.
 
-    The middle one of the last three counts: one that was disturbed, or had to import what others
-    use, changes nothing.
+    The middle one of the last three counts, the shortest of fewer: one that was disturbed, or had
+    to import what others use, changes nothing.
     """
 
     def __init__(self) -> None:

@@ -246,7 +246,8 @@ def _start(
         [sys.executable if built is None else built.python, *options, "-c", boot],
         stdin=subprocess.DEVNULL,
         pass_fds=inherited,
-        # A process group of its own, which `kill` ends with all that tasks have started in it.
+        # A session, and so a process group, of its own: `kill` ends with it all that tasks have
+        # started in it.
         start_new_session=True,
         env=variables if built is None else built.child_environ(variables),
         cwd=None if built is None else built.working_dir,
