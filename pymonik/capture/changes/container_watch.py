@@ -72,13 +72,13 @@ class ContainerWatch:
         self._many.take()
 
     def __bool__(self) -> bool:
-        return bool(self._few or self._many or self._bare)
+        return bool(self._few.is_used or self._many.is_used or self._bare)
 
     def hold(self, moment: object) -> bool:
         """Return whether nothing was changed; moment: all is looked at once in each."""
-        if any(self._bare) or (self._few and not self._few.holds()):
+        if any(self._bare) or (self._few.is_used and not self._few.holds()):
             return False
-        if self._many and (moment is None or moment is not self._moment):
+        if self._many.is_used and (moment is None or moment is not self._moment):
             if not self._many.holds():
                 return False
             # Behind the look: calls of other threads in this moment rely on it.
@@ -151,9 +151,8 @@ class _Snapshot:
         # What was in them, all of it one behind the other: held, so that no other gets its address.
         self._seen: list[Any] = []
         self.held = HeldBytes()
-
-    def __bool__(self) -> bool:
-        return bool(self._views or self.functions or self.held)
+        # Whether there is anything to look at.
+        self.is_used = False
 
     def add(self, container: Any) -> None:
         """Take one more container."""
@@ -173,6 +172,7 @@ class _Snapshot:
         self._kinds = list(map(type, self.objects))
         self._lengths = list(map(len, self._views))
         self._seen = list(chain.from_iterable(self._views))
+        self.is_used = bool(self._views or self.functions or self.held)
 
     def _look_at_functions(self) -> Iterator[Any]:
         return chain.from_iterable(map(_of_function, self.functions))
