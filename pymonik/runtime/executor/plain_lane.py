@@ -66,7 +66,8 @@ class PlainCalls:
         hosting, state, stops = runner.hosting, running.STATE, cells.numbers
         numbers, recorded = hosting.page.numbers, hosting.subtasks.recorded
         changes, is_changed = running.CHANGES, hosting.restore.is_changed  # as `is_due` asks
-        new_context, put, wait = hosting.contexts.maker(), cells.put, self._wait
+        new_context, wait = hosting.contexts.maker(), self._wait
+        get, put = cells.get, cells.put
         # What the call before shares with all of its spec, and their function.
         code: Any = None
         load: LoadedFunction
@@ -90,8 +91,13 @@ class PlainCalls:
                     continue
                 value = made[source]
                 if value is EMPTY:
-                    wait(source)
-                    value = made[source]
+                    # As most are found, without a call of what waits.
+                    value = get(source)
+                    if type(value) in IMMEDIATE:
+                        made[source] = value
+                    else:
+                        wait(source)
+                        value = made[source]
                 if type(value) is StepValue:
                     return place, NOTHING, None
                 args.append(value)
