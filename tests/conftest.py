@@ -78,6 +78,12 @@ def pytest_configure(config: pytest.Config) -> None:
         rewrite_once(config)
 
 
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves out of collections: there are many, and they stay."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_sessionstart() -> None:
     """Let no test fail because garbage was collected where it had used up the stack."""
     tell = sys.unraisablehook

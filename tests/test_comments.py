@@ -14,7 +14,8 @@ from tests.conftest import REPOSITORY
 # A lock, or what has one, or a thread, that is made; not a type that is named.
 _MADE = re.compile(
     r"(?<!type\()\b(?:threading\.(?:Lock|RLock|Condition|Event|Semaphore|BoundedSemaphore|Barrier"
-    r"|Thread|Timer)|SafeCondition|ThreadPoolExecutor|DaemonPool)\("
+    r"|Thread|Timer)|SafeCondition|ThreadPoolExecutor|DaemonPool|yielding_lock|PatientLock|Latch"
+    r"|SimpleQueue)\("
     r"|default_factory=threading\.\w+"
 )
 # A constant of a module that is a number, a product of numbers, or several.
@@ -27,7 +28,7 @@ def _bare(text: str) -> Iterator[int]:
         before = text[: match.start()].split("\n")
         line = before.pop() + text[match.start() :].split("\n", 1)[0]
         is_told = "#" in line or (before and before[-1].lstrip().startswith("#"))
-        if not is_told and not line.lstrip().startswith("class "):
+        if not is_told and not line.lstrip().startswith(("class ", "def ")):
             yield len(before) + 1
 
 

@@ -29,6 +29,7 @@ class Callbacks:
 
     def _reset(self) -> None:
         """Begin anew: in a child of a fork, what was put is its parent's to call."""
+        # Written by any thread, read by that of callbacks; to write takes no lock of Python.
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         # Guards the start of the thread; a finalizer may come here amid it.
         self._lock = yielding_lock()
@@ -64,8 +65,8 @@ class Callbacks:
         # A callback that waited for callbacks would wait for itself.
         if self._thread is None or self.runs_here:
             return
+        # Opened behind all that was put before: the thread takes them in order.
         called = Latch()
-        # Behind all that was put before: the thread takes them in order.
         self._calls.put(called.open)
         called.wait()
 

@@ -106,7 +106,7 @@ class Notifier:
             return
         for call in list(self._calls):
             CALLBACKS.start()  # unless it runs: there may have been no thread to spare
-            call.made = Latch()
+            call.made = Latch()  # opened by the thread that calls it, when it has
             if call in self._calls:
                 call.made.wait()
 

@@ -24,7 +24,6 @@ from pymonik.graph.nodes import (
     NamedValue,
     Put,
     StandIn,
-    let_go,
     line_alone,
     line_of,
     original_of,
@@ -198,7 +197,9 @@ def taken(nodes: Iterable[Any], stand_ins: Mapping[Call, Call] | None = None) ->
     stands for some of them.
     """
     nodes = tuple(nodes)
-    let_go(nodes)
+    for node in nodes:
+        if type(node) is Call:
+            node.let_go()
     if not stand_ins:
         return Graph(nodes, {})
     made = {node: stand_ins[node] for node in nodes if node in stand_ins}

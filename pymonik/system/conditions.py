@@ -154,7 +154,7 @@ class Answer(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._given = Latch()
+        self._given = Latch()  # opened once there is an answer
         self._found: T | None = None
 
     def give(self) -> None:

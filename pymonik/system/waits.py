@@ -144,7 +144,6 @@ class PatientLock:
 
 def yielding_lock(check: Callable[[], None] = always) -> PatientLock:
     """Make a lock that is yielded while its thread sleeps; check: as of `held_locks.yielding`."""
-    # Of whoever keeps it, who says what it guards.
-    lock = PatientLock()
+    lock = PatientLock()  # of whoever keeps it, who says what it guards
     yielding(lock._lock, check)
     return lock
