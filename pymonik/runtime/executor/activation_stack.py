@@ -52,8 +52,13 @@ class ActivationStack:
         while self.activations and self.activations[-1].is_tail:  # all it does is to hand on
             self._drop()
         activation.mark, activation.logged = self._log.mark, len(self._logged)
-        codes = [self._numbered(s.callee) for s in activation.steps if not self._names(s.callee)]
-        steps = [(step.callee.number, *step[1:]) for step in activation.steps]
+        logged, codes, steps = self._logged, [], []
+        for callee, *others in activation.steps:
+            if not (0 <= callee.number < len(logged) and logged[callee.number] is callee):
+                callee.number = len(logged)
+                logged.append(callee)
+                codes.append((callee.code, callee.pure, callee.seconds))
+            steps.append((callee.number, *others))
         if not self._log.push((_GRAPH, codes, steps, activation.root, activation.value)):
             del self._logged[activation.logged :]
             return False
@@ -116,14 +121,6 @@ class ActivationStack:
         self._log.cut(dropped.mark)
         del self._logged[dropped.logged :]
         return dropped
-
-    def _names(self, callee: Callee) -> bool:
-        return 0 <= callee.number < len(self._logged) and self._logged[callee.number] is callee
-
-    def _numbered(self, callee: Callee) -> tuple[Any, ...]:
-        callee.number = len(self._logged)
-        self._logged.append(callee)
-        return callee.code, callee.pure, callee.seconds
 
     def _restored(
         self,
