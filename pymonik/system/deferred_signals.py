@@ -11,11 +11,12 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pymonik.system.garbage import go_on, put_off
+from pymonik.system.garbage import go_on, put_off, spare_young
 
 _NUMBERS = tuple(sorted(map(int, signal.valid_signals())))
 # The main thread, which alone runs handlers; in a fork it is the one that has forked.
@@ -97,9 +98,12 @@ class Loading(DeferredSignals):
     def __enter__(self) -> Loading:
         super().__enter__()
         put_off(self)
+        self._modules = len(sys.modules)
         return self
 
     def __exit__(self, *error: object) -> None:
+        if len(sys.modules) > self._modules:
+            spare_young()
         go_on(self)
         super().__exit__(*error)
 

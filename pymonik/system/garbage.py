@@ -1,7 +1,8 @@
 """Garbage collection: put off by blocks of several threads, and seen while it is going on.
 
 Enters: blocks in which none is to be collected, and what is to hold behind them. Leaves: the same
-switch of the process, as the program has set it; and whether a collection is going on.
+switch of the process, as the program has set it; what was loaded among what is old; and whether a
+collection is going on.
 """
 
 from __future__ import annotations
@@ -66,6 +67,20 @@ def collecting_later(make: Callable[[], T]) -> T:
         except BaseException:  # raised by a handler, as that of Ctrl-C
             go_on(block)
             raise
+
+
+def spare_young() -> None:
+    """Take what is young for old, without looking through it, where a collection is due.
+
+    For blocks that have loaded modules, which stay: each would end with a look at little else.
+    Garbage among them is found, as all that is old, when everything is looked through. What the
+    program has frozen stays so: nothing is done then, nor where it collects none.
+    """
+    due = gc.get_threshold()[0]
+    if 0 < due < gc.get_count()[0] and is_collecting() and not gc.get_freeze_count():
+        # Lists that are joined, whatever their length; and the count of the young begins anew.
+        gc.freeze()
+        gc.unfreeze()
 
 
 def watch_collections() -> None:

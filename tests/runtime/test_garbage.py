@@ -6,9 +6,11 @@ import gc
 import io
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -86,6 +88,76 @@ def test_a_plan_that_is_made_while_another_thread_loads_puts_it_off_until_both_a
         collecting_later(lambda: elsewhere.enter_context(loading_elsewhere()))
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+@pytest.fixture
+def collected() -> Iterator[list[int]]:
+    """The generations of the collections that this thread has come to."""
+    seen: list[int] = []
+    own = threading.get_ident()
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and threading.get_ident() == own:
+            seen.append(info["generation"])
+
+    gc.callbacks.append(note)
+    yield seen
+    gc.callbacks.remove(note)
+
+
+class Cycle:
+    """What only a collection finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def load(monkeypatch: pytest.MonkeyPatch, name: str) -> list[list[int]]:
+    """Load a module, of more than is there before a collection is due; return what is in it."""
+    with Loading():
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        return [[] for _ in range(10 * gc.get_threshold()[0])]
+
+
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    """Nothing is frozen: neither by Python itself, as by 3.12, nor by those who run the tests."""
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    yield
+    (gc.freeze if frozen else gc.unfreeze)()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_what_was_loaded_is_not_looked_through_behind_the_block(
+    monkeypatch: pytest.MonkeyPatch, collected: list[int]
+) -> None:
+    gc.collect(0)
+    gone = weakref.ref(Cycle())
+    collected.clear()
+    loaded = load(monkeypatch, "loaded_for_a_test")
+    assert collected == []
+    assert loaded
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_was_made_in_a_block_that_loaded_nothing_is_looked_through(
+    collected: list[int],
+) -> None:
+    with Loading():
+        made = [[] for _ in range(10 * gc.get_threshold()[0])]  # type: ignore[var-annotated]
+    assert collected != []
+    assert made
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_what_the_program_has_frozen_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    assert load(monkeypatch, "loaded_beside_what_is_frozen")
+    assert gc.get_freeze_count() > frozen // 2
 
 
 def pickle_many() -> None:
