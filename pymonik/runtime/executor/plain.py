@@ -110,6 +110,9 @@ class PlainElements:
         self._load = function
         # When the last element has begun.
         self.began = 0.0
+        # The function, once an element was run; and whether it calls nothing, once that was asked.
+        self._function: Any = None
+        self._is_closed: bool | None = None
         self._rows: Iterator[tuple[Any, ...]] = (
             zip(*[_values(column, assignment) for column in columns])
             if columns
@@ -121,6 +124,17 @@ class PlainElements:
         self, number: int, column: list[Any], clock: Callable[[], float], until: float, /
     ) -> tuple[int, bool, Any, BaseException | None]:
         """Run elements, as `ElementRunner` says."""
+        if self._function is not None:  # behind the first element: lone ones do not ask
+            if self._is_closed is None:
+                from pymonik.runtime.executor.closed_code import is_closed  # not before a value
+
+                self._is_closed = is_closed(self._function)
+            if self._is_closed:
+                ran = self._run_closed(self._function, number, column, clock, until)
+                if running.CHANGES or self._hosting.restore.is_changed():  # by a thread left behind
+                    self._hosting.restore()
+                    running.clean_up()
+                return ran
         hosting, load, function = self._hosting, self._load, None
         page, numbers, state = hosting.page, hosting.page.numbers, running.STATE
         add_plain, append = page.add_plain, column.append
@@ -146,6 +160,38 @@ class PlainElements:
             if changes or is_changed():
                 hosting.restore()
                 running.clean_up()
+            self.began = now = clock()
+            if not is_noted or now >= until:
+                self._function = function
+                return number, is_noted, NOTHING, None
+        return number, True, NOTHING, None
+
+    def _run_closed(
+        self,
+        function: Callable[..., Any],
+        number: int,
+        column: list[Any],
+        clock: Callable[[], float],
+        until: float,
+    ) -> tuple[int, bool, Any, BaseException | None]:
+        """Run elements of a function that calls nothing: there is nothing to put back behind it."""
+        page, numbers = self._hosting.page, self._hosting.page.numbers
+        add_plain, append, recorded = page.add_plain, column.append, self._hosting.subtasks.recorded
+        self.began, state = clock(), running.STATE
+        for args in self._rows:
+            numbers[ELEMENT] = state.index = number
+            number += 1
+            try:
+                value = function(*args)
+            except BaseException as error:
+                return number, False, NOTHING, error
+            # As above.
+            is_noted = not recorded and add_plain(value)
+            if not is_noted:
+                if recorded or type(value) not in IMMEDIATE:
+                    return number, False, value, None
+                is_noted = page.add(value)
+            append(value)
             self.began = now = clock()
             if not is_noted or now >= until:
                 return number, is_noted, NOTHING, None
