@@ -61,11 +61,7 @@ class Waiter:
         """Wait for a handle, as `wait_for` does for several."""
         node, end = handle._node, None if timeout is None else end_of(timeout)
         location, index = self._locator.locate(node, timeout, end).at(node.offset + handle._index)
-        record = location.record
-
-        def is_over() -> bool:
-            return record(index) is not PENDING
-
+        is_over = location.looks_for(index)
         if not is_over():
             # Asked for before the wait, and without the condition: a cluster begins to fetch then.
             self._engine.opened().want([(location, range(index, index + 1))])

@@ -6,7 +6,7 @@ wherever it is. Like outputs, locations are read without a lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pymonik.values.outcome import PENDING
@@ -46,6 +46,14 @@ class Location:
         if self.output is None:
             return PENDING if outputs.missing else None
         return outputs.columns[self.output][index % self.chunk]
+
+    def looks_for(self, index: int) -> Callable[[], bool]:
+        """Return what says whether the record of an element is there: it is found once for all."""
+        outputs, place = self.locate(index)
+        columns, output = outputs.columns, self.output
+        if output is None:
+            return lambda: not outputs.missing
+        return lambda: columns[output][place] is not PENDING
 
     def outputs_of(self, indexes: range) -> Sequence[Outputs]:
         """Return the outputs that hold a range of elements."""
@@ -123,6 +131,11 @@ class ScatteredLocation(Location):
         """Return the record of an element."""
         location, place = self.at(index)
         return location.record(place)
+
+    def looks_for(self, index: int) -> Callable[[], bool]:
+        """Return what says whether the record of an element is there."""
+        location, place = self.at(index)
+        return location.looks_for(place)
 
     def outputs_of(self, indexes: range) -> Sequence[Outputs]:
         """Return the outputs that hold a range of elements, each once."""
