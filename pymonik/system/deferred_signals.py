@@ -73,12 +73,14 @@ class DeferredSignals:
         self._noticed()
 
     def _restore(self, handlers: list[tuple[int, Any]]) -> None:
-        for place, (number, handler) in enumerate(handlers):
-            try:
+        place = 0
+        try:  # around the whole loop: one that is in its place again may raise anywhere in it
+            for number, handler in handlers:
                 _signal.signal(number, handler)
-            except BaseException:  # raised by a handler that is in its place again
-                self._restore(handlers[place:])
-                raise
+                place += 1
+        except BaseException:
+            self._restore(handlers[place:])
+            raise
 
     def _deliver(self) -> None:
         while self.waiting:

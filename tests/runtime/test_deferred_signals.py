@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +17,7 @@ from pymonik.system.deferred_signals import DeferredSignals, start_thread
 from tests.conformance.seams import Other
 
 ONE, TWO = signal.SIGUSR1, signal.SIGUSR2
+RESTORE = DeferredSignals._restore.__code__
 
 
 @pytest.fixture
@@ -64,6 +67,31 @@ def test_an_error_of_the_block_is_raised_with_no_signal_lost(handled: list[int])
     with pytest.raises(KeyError):
         run()
     assert handled == [TWO]
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_what_is_raised_between_two_that_are_put_back_keeps_none_from_its_place(
+    handled: list[int], at: int
+) -> None:
+    """As by a handler that is in its place again: also where the loop goes on to the next."""
+    before, code, lines = (signal.getsignal(ONE), signal.getsignal(TWO)), RESTORE, []
+
+    def raise_amid(frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code is not code:
+            return None
+        if event == "line" and signal.getsignal(ONE) is before[0]:
+            lines.append(frame.f_lineno)
+            if len(lines) == at + 1:
+                sys.settrace(outer)
+                raise ZeroDivisionError
+        return raise_amid
+
+    outer = sys.gettrace()
+    with contextlib.suppress(ZeroDivisionError), DeferredSignals():
+        sys.settrace(raise_amid)
+    sys.settrace(outer)
+    assert lines
+    assert (signal.getsignal(ONE), signal.getsignal(TWO)) == before
 
 
 @pytest.mark.parametrize("at", range(4))
