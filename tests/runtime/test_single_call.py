@@ -16,6 +16,7 @@ from pymonik.client import arrivals, progress, submitter
 from pymonik.runtime.host import loop
 from pymonik.runtime.host.pool import ExecutorPool
 from pymonik.runtime.host.process import Process
+from pymonik.wire.journal import IDLE
 from tests.conformance.programs import pass_gate
 from tests.conformance.seams import until
 from tests.conftest import Gate
@@ -60,6 +61,35 @@ def test_a_call_is_two_messages_and_one_look(
     # A look may end without news, where the host's own thread has begun it.
     assert seen["send"] == seen["receive"] == rounds
     assert seen["poll"] <= 2 * rounds
+
+
+def test_a_loop_of_calls_tells_its_only_executor_nothing_of_others(
+    client: Pymonik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be told at the begin and at the end of each call."""
+    pool = client.parts.engine.opened()._host._pool  # type: ignore[attr-defined]
+    told: list[bool] = []
+    monkeypatch.setattr(pool, "tell_idle", told.append)
+    for number in range(20):
+        assert same.invoke(number).get() == number
+    assert not any(told)
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 0), (2, 1)])
+def test_who_runs_a_call_knows_whether_another_executor_has_nothing_to_do(
+    workers: int, expected: int, gate: Gate
+) -> None:
+    with Pymonik(backend="local", workers=workers) as client:
+        for number in range(3):
+            assert same.invoke(number).get() == number
+        handle = pass_gate.invoke(gate.path, 1)
+        client.flush()
+        pool = client.parts.engine.opened()._host._pool  # type: ignore[attr-defined]
+        until(lambda: any(process.call[0] >= 0 for process in pool._processes.values()))
+        busy = [process for process in pool._processes.values() if process.call[0] >= 0]
+        until(lambda: [process._page.numbers[IDLE] for process in busy] == [expected])
+        gate.open()
+        assert handle.get() == 1
 
 
 @pytest.fixture

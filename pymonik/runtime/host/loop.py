@@ -148,9 +148,13 @@ class HostLoop:
         if self.tasks:
             return False
         given = [piece for pieces in executors for piece in pieces]
-        self._is_limited = bool(given) and any([piece.running.unit.limited for piece in given])
-        self._patience = _TICK if self._is_limited else _LOOK if given else pause
-        self._pool.tell_idle(not is_waiting and sum(map(bool, executors)) < self._size)
+        self._is_limited, self._patience = False, pause
+        if given:
+            self._is_limited = any([piece.running.unit.limited for piece in given])
+            self._patience = _TICK if self._is_limited else _LOOK
+            # Only who runs something asks. A single executor is never told of others, and its page
+            # is not written to for each call of a loop.
+            self._pool.tell_idle(not is_waiting and sum(map(bool, executors)) < self._size)
         if not self._is_news and state.done == self._reported:
             return False
         # Behind `_settle`: what wakes now finds its value, and the callbacks of that made.
