@@ -159,6 +159,9 @@ class Code:
         if self._made_of is None:
             return True
         function, made_of = self._made_of
+        if len(made_of) == 2 and not function.__kwdefaults__:  # the usual case
+            code, defaults = made_of
+            return function.__code__ is code and function.__defaults__ is defaults
         found = _made_of(function)
         return len(found) == len(made_of) and all(map(is_, found, made_of))
 
