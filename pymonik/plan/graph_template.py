@@ -43,7 +43,11 @@ class _OfCalls(CallsOfUnit):
 
     def __init__(self, like: _GraphTemplate, calls: Sequence[Call], outputs: Outputs) -> None:
         units, chunk = [outputs], like.chunk or 1
-        locations = [Location(units, chunk, output) for output in like.outputs]
+        # Of all values that are not stored one: nobody can ask for one of them alone.
+        nowhere = Location(units, chunk, None)
+        locations = [
+            nowhere if output is None else Location(units, chunk, output) for output in like.outputs
+        ]
         super().__init__(calls, locations, like.chunk, like.depth)
         self._like = like
 

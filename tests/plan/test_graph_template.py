@@ -342,6 +342,19 @@ def test_what_is_compared_in_vain_is_kept_later_each_time(client: Pymonik) -> No
     assert looks < 10
 
 
+def test_a_template_makes_one_location_for_all_values_that_are_not_stored(client: Pymonik) -> None:
+    maker = PlanMaker()
+    for _ in range(3):
+        graph, kept = recorded(client, [(0, [1], number in (4, 9)) for number in range(10)], 1)
+        made = maker.repeated(graph, True, lambda: TARGETS[1])
+        plan = made or maker.make(graph, TARGETS[1], True)
+    assert made is not None
+    ((_, locations),) = plan.locations
+    nowhere = [one for one in locations if one.output is None]
+    stored = [one for one in locations if one.output is not None]
+    assert (len(nowhere), len({*map(id, nowhere)}), len({*map(id, stored)})) == (8, 1, len(kept))
+
+
 def test_equal_pure_calls_are_shared_where_others_were_not(client: Pymonik) -> None:
     maker = PlanMaker()
     for _ in range(4):
