@@ -24,6 +24,7 @@ from pymonik.graph.nodes import (
     NamedValue,
     Put,
     StandIn,
+    let_go,
     line_alone,
     line_of,
     original_of,
@@ -197,9 +198,7 @@ def taken(nodes: Iterable[Any], stand_ins: Mapping[Call, Call] | None = None) ->
     stands for some of them.
     """
     nodes = tuple(nodes)
-    for node in nodes:
-        if type(node) is Call:
-            node.let_go()
+    let_go(nodes)
     if not stand_ins:
         return Graph(nodes, {})
     made = {node: stand_ins[node] for node in nodes if node in stand_ins}

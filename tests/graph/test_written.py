@@ -23,6 +23,7 @@ WRITERS = {
     "record/recorder.py": "names and numbers what it records",
     "record/usual_call.py": "makes calls, as that does",
     "runtime/executor/subtasks.py": "is the recorder in a task",
+    "graph/nodes.py": "lets go of what calls hold, once a flush has taken them",
     "plan/lower.py": "binds: says where values will be found",
     "plan/plan.py": "does so for whoever makes plans",
     "cache/splice.py": "binds what was known before",
