@@ -204,6 +204,7 @@ def _sessions(cluster: Emulator) -> list[Any]:
 
     request = messages.list_sessions(SESSION_TAG, "")
     request.filters.Clear()
+    request.page_size = 10_000  # of all tests that share the cluster
     with grpc.insecure_channel(cluster.endpoint) as channel:
         return list(SessionsStub(channel).ListSessions(request).sessions)
 

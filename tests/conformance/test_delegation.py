@@ -42,6 +42,23 @@ def shaped(n: int) -> Any:
     return {"squares": [square.invoke(i) for i in range(n)], "plain": (n, [inc.invoke(n)])}
 
 
+@task
+def keeps_what_it_delegates(n: int, many: bool) -> None:
+    if many:
+        delegated: Any = square.map_invoke(range(n), delegate=True)
+        assert not delegated[0].cancel()
+    else:
+        assert not square.invoke(n, delegate=True).cancel()
+
+
+def test_what_is_delegated_is_not_cancelled_and_spoils_no_later_call(client: Pymonik) -> None:
+    for _ in range(3):
+        assert keeps_what_it_delegates.invoke(3, False).get() == 9
+        assert keeps_what_it_delegates.invoke(3, True).get() == [0, 1, 4]
+        assert countdown.invoke(1).get() == "done"
+        assert sum_of_squares.invoke(4).get() == 14
+
+
 def test_delegate_stands_for_the_tasks_own_value(client: Pymonik) -> None:
     assert sum_of_squares.invoke(4).get() == 14
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -120,3 +123,33 @@ def test_a_signature_error_in_a_sub_call_is_the_parents_error(client: Pymonik) -
 
     with pytest.raises(TypeError, match="b"):
         parent.invoke().get()
+
+
+def test_what_a_failed_sub_task_held_is_let_go_at_once(connect: Connect) -> None:
+    """Else files stay open, and finalizers run in the time of another call."""
+
+    @task
+    def fail(x: int) -> None:
+        class Held:
+            pass
+
+        held = Held()
+        vars(builtins).setdefault("_held", []).append(weakref.ref(held))
+        raise ValueError(x)
+
+    @task
+    def still_held(x: int) -> int:
+        return sum(ref() is not None for ref in vars(builtins).get("_held", []))
+
+    @task
+    def last(before: int, found: int) -> int:
+        return found
+
+    @task
+    def parent(x: int) -> Any:
+        fail.invoke(x)
+        return last.invoke(square.invoke(x), still_held.invoke(x))
+
+    with contextlib.suppress(ValueError), connect(workers=1):
+        assert [parent.invoke(x).get() for x in range(6)] == [0] * 6
+    vars(builtins).pop("_held", None)

@@ -77,7 +77,6 @@ class LazyTasks:
         """Run what is on the stack; return the record of the value of a call, as `run` does."""
         self._began = self._now = time.perf_counter()
         self._until, limit, stack = 0.0, settings().unit_seconds, self._stack
-        self._new_context = self._hosting.contexts.maker()
         short, numbers = self._hosting.durations.short, self._page.numbers
         soon, late = self._began + _BEAT, self._began + limit
         while True:
@@ -115,7 +114,8 @@ class LazyTasks:
         try:
             if callee.is_bare:
                 function, arguments = callee.function(), arguments_of(step, values)
-                outcome = self._new_context().run(function, *arguments)
+                # Made behind the arguments: to load them may have loaded `decimal`.
+                outcome = hosting.contexts.new().run(function, *arguments)
             else:
                 outcome = step.call(values)
         except BaseException as error:
@@ -161,15 +161,18 @@ class LazyTasks:
     def _failed(self, step: RecordedCall, top: Activation, error: BaseException) -> Any:
         """Go on where the first attempt has raised an error."""
         values = top.values
-        return attempt(
-            step.code(),
-            0,
-            top.died,
-            self._hosting,
-            lambda: step.call(values),
-            lambda: step.failures(values),
-            error,
-        )
+        try:
+            return attempt(
+                step.code(),
+                0,
+                top.died,
+                self._hosting,
+                lambda: step.call(values),
+                lambda: step.failures(values),
+                error,
+            )
+        finally:
+            del error  # its traceback holds this frame
 
     def _diverted(self, code: StepCode, value: Any) -> Any:
         try:

@@ -47,14 +47,18 @@ def demand_own(recorded: list[Any], returned: ResultHandle[Any] | None) -> Failu
 
 
 def take_back(
-    recorded: list[Any], handle: ResultHandle[Any], given_up: dict[Any, dict[int, Any]]
+    recorded: list[Any],
+    handle: ResultHandle[Any],
+    given_up: dict[Any, dict[int, Any]],
+    delegated: Any,
 ) -> bool:
     """Cancel a recorded call; return whether it will not run.
 
-    given_up: elements of maps that were cancelled. A map runs until all of it are.
+    given_up: elements of maps that were cancelled. A map runs until all of it are. delegated: the
+    handle, or handles, that stand for the value of the task, which has no other: they stay.
     """
     node = handle._node
-    if type(node) is Put:
+    if type(node) is Put or (delegated is not None and node in _nodes_of(delegated)):
         return False
     if node not in recorded:
         return _cancelled(node) is not None
@@ -84,3 +88,9 @@ def _of_another_call(what: str, node: Any) -> NoClientError:
         "a task: a handle belongs to the call that recorded it; return it or pass it on in that "
         "call, and keep none in globals, caches or objects"
     )
+
+
+def _nodes_of(handles: Any) -> list[Any]:
+    if type(handles) is ResultHandle:
+        return [handles._node]
+    return [node for node, _, _ in handles._runs]

@@ -149,7 +149,7 @@ class Subtasks(Recorder, Scope):
 
     def cancel_call(self, handle: ResultHandle[Any]) -> bool:
         """Take back a call that was recorded by the running task; a map with its last call."""
-        return take_back(self.pending, handle, self._given_up)
+        return take_back(self.pending, handle, self._given_up, self.delegated)
 
     def drop_call(self) -> None:
         """Forget what a call has recorded: it failed, or its calls run here already."""
