@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pymonik import Pymonik, Task, task
+from pymonik.errors import OptionsError
 from tests.conftest import Ledger
 
 from .conftest import Connect
@@ -57,6 +59,21 @@ def test_what_is_delegated_is_not_cancelled_and_spoils_no_later_call(client: Pym
         assert keeps_what_it_delegates.invoke(3, True).get() == [0, 1, 4]
         assert countdown.invoke(1).get() == "done"
         assert sum_of_squares.invoke(4).get() == 14
+
+
+@task
+def delegates_twice(path: str) -> None:
+    square.invoke(3, delegate=True)
+    for refused in (note, note):
+        with contextlib.suppress(OptionsError):
+            refused.invoke(path, "one", delegate=True)
+    with contextlib.suppress(OptionsError):
+        note.map_invoke([(path, "two"), (path, "three")], delegate=True)
+
+
+def test_a_call_that_was_refused_does_not_run(client: Pymonik, ledger: Ledger) -> None:
+    assert [delegates_twice.invoke(ledger.path).get() for _ in range(3)] == [9, 9, 9]
+    assert ledger.lines() == []
 
 
 def test_delegate_stands_for_the_tasks_own_value(client: Pymonik) -> None:

@@ -90,6 +90,12 @@ def _of_another_call(what: str, node: Any) -> NoClientError:
     )
 
 
+def withdraw(recorded: list[Any], refused: Any) -> None:
+    """Take out calls that were refused once they stood there; refused: their handle, or handles."""
+    for node in _nodes_of(refused):
+        recorded.remove(node)
+
+
 def _nodes_of(handles: Any) -> list[Any]:
     if type(handles) is ResultHandle:
         return [handles._node]

@@ -20,7 +20,7 @@ from pymonik.record.recorder import Recorder
 from pymonik.record.scope import Scope
 from pymonik.runtime.executor import state as running
 from pymonik.runtime.executor.inheriting_specs import InheritingSpecs
-from pymonik.runtime.executor.own_handles import demand_own, take_back
+from pymonik.runtime.executor.own_handles import demand_own, take_back, withdraw
 from pymonik.values.content import IMMEDIATE, Content
 from pymonik.values.options import DEFAULTS
 from pymonik.values.outcome import Failure
@@ -134,6 +134,7 @@ class Subtasks(Recorder, Scope):
     def delegate(self, handle: Any) -> None:
         """Let the value of a call stand for the value of the running task."""
         if self.delegated is not None:
+            withdraw(self.pending, handle)
             raise OptionsError("a task delegates once: two calls were made with delegate=True")
         self.delegated = handle
 
