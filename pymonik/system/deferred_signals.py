@@ -69,8 +69,20 @@ class DeferredSignals:
             _block = self._around
 
     def _note(self, number: int, frame: Any) -> None:
-        self.waiting.append(number)
-        self._noticed()
+        if self._is_open():
+            self.waiting.append(number)
+            self._noticed()
+            return
+        # The block is over: others that came as it ended have kept the handler from its place.
+        handler = dict(self._handlers)[number]
+        _signal.signal(number, handler)
+        handler(number, frame)
+
+    def _is_open(self) -> bool:
+        block = _block
+        while block is not None and block is not self:
+            block = block._around
+        return block is self
 
     def _restore(self, handlers: list[tuple[int, Any]]) -> None:
         place = 0

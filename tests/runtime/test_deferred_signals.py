@@ -169,6 +169,20 @@ def test_a_thread_that_cannot_be_started_is_not_kept() -> None:
     assert gc.isenabled()
 
 
+def test_a_handler_that_was_kept_from_its_place_takes_it_with_the_next_signal(
+    handled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may raise wherever handlers are put back, also amid what goes on behind that."""
+    before = signal.getsignal(TWO)
+    monkeypatch.setattr(DeferredSignals, "_restore", lambda block, handlers: None)
+    with DeferredSignals(), DeferredSignals():
+        pass
+    monkeypatch.undo()
+    signal.raise_signal(TWO)
+    assert handled == [TWO]
+    assert signal.getsignal(TWO) is before
+
+
 def forked(look: Callable[[], bool]) -> bool:
     """Return what is so in a fork of this process, which ends with it."""
     child = os.fork()
