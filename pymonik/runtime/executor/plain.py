@@ -185,7 +185,7 @@ class PlainElements:
                 value = function(*args)
             except BaseException as error:
                 return number, False, NOTHING, error
-            # As above.
+            # As above, written out: to call a function here would take as long as all the rest.
             is_noted = not recorded and add_plain(value)
             if not is_noted:
                 if recorded or type(value) not in IMMEDIATE:
